@@ -73,7 +73,8 @@ struct fum_training_size {
     uint64_t weights;     // that no update changes, with constants
     uint64_t parameters;  // that updates change, with the optimiser's numbers for each
 };
-// Checks all settings and files, and plans the step. Nothing runs, nothing is written, so that the
+// Checks all settings and files, and plans the step, that of the largest pictures if they have
+// several sizes. Nothing runs, nothing is written, so that the
 // device may be a planning-only one. Errors are those of fum_training_create.
 FUM_API enum fum_result fum_training_measure(struct fum_training_size *size, fum_device *device,
                                              const struct fum_training_params *params,

@@ -30,7 +30,8 @@ const struct fum_data_bucket *fum_data_get_bucket(const fum_data *data, int buck
 }
 
 struct fum_data_pick fum_data_pick_plain(const fum_data *data, int64_t index) {
-    return (struct fum_data_pick){index, data->bucket_of ? data->bucket_of[index] : 0, false};
+    return (struct fum_data_pick){.index = index,
+                                  .bucket = data->bucket_of ? data->bucket_of[index] : 0};
 }
 
 // ---- reading ----
@@ -54,25 +55,25 @@ int32_t fum_data_label(const fum_data *data, int64_t index) {
 enum fum_result fum_data_read(const fum_data *data, struct fum_data_pick pick, float *pixels,
                               struct fum_data_sample *sample, struct fum_error *err) {
     const struct fum_data_source *source = &data->source;
-    const struct fum_data_bucket *bucket = &data->buckets[pick.bucket];
+    int width = pick.width ? pick.width : data->buckets[pick.bucket].width,
+        height = pick.height ? pick.height : data->buckets[pick.bucket].height;
     int64_t i = fum_data_source_index(data, pick.index);
     struct fum_bitmap bitmap = {0};
     enum fum_result result = pixels ? source->reader->read(source, i, &bitmap, err)
                                     : source->reader->measure(source, i, &bitmap, err);
     if (result) return result;
-    struct fum_fit fit = fum_fit_cover(&bitmap, bucket->width, bucket->height);
+    struct fum_fit fit = fum_fit_cover(&bitmap, width, height);
     *sample = (struct fum_data_sample){.label = fum_data_label(data, pick.index),
                                        .caption = text_of(source->captions, i),
                                        .keywords = text_of(source->keywords, i),
                                        .name = text_of(source->names, i),
-                                       .width = bucket->width,
-                                       .height = bucket->height,
+                                       .width = width,
+                                       .height = height,
                                        .source_width = bitmap.width,
                                        .source_height = bitmap.height,
                                        .crop_left = (int)fit.left,
                                        .crop_top = (int)fit.top};
-    const struct fum_fit_target to = {bucket->width, bucket->height, data->info.channels, pick.flip,
-                                      pixels};
+    const struct fum_fit_target to = {width, height, data->info.channels, pick.flip, pixels};
     if (pixels) result = fum_fit_picture(&bitmap, &to, err);
     fum_bitmap_free(&bitmap);
     return result;

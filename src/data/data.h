@@ -67,6 +67,7 @@ struct fum_data_pick {
     int64_t index;
     int bucket;
     bool flip;
+    int width, height; // of the result; 0: those of the bucket
 };
 // Returns the pick of a sample in the size of its own bucket.
 struct fum_data_pick fum_data_pick_plain(const fum_data *data, int64_t index);

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "base/thread.h"
-#include "data/order.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +25,7 @@ struct slot {
 
 struct fum_data_feed {
     struct fum_data_order order;
+    const struct fum_data_order *sizes; // gives the sizes of the batches
     fum_data *data;
     pthread_t threads[MAX_THREADS];
     int started;
@@ -55,6 +55,8 @@ static enum fum_result read_row(fum_data_feed *feed, struct slot *slot, int row,
     int64_t count = fum_data_get_info(feed->data)->count;
     for (int64_t tries = 0; tries < count && !atomic_load(&feed->stop); tries++) {
         struct fum_data_pick pick = fum_data_order_next(&feed->order, first, tries);
+        pick.width = batch->width;
+        pick.height = batch->height;
         if (fum_data_was_broken(feed->data, pick.index)) continue;
         slot->picks[row] = pick;
         enum fum_result result = fum_data_read(feed->data, pick, slot->pixels + (size_t)row * each,
@@ -69,7 +71,7 @@ static enum fum_result read_row(fum_data_feed *feed, struct slot *slot, int row,
 
 static void fill_slot(fum_data_feed *feed, struct slot *slot, int64_t number) {
     const struct fum_data_bucket *bucket =
-        fum_data_get_bucket(feed->data, fum_data_order_bucket(&feed->order, number));
+        fum_data_get_bucket(feed->sizes->data, fum_data_order_bucket(feed->sizes, number));
     slot->batch = (struct fum_data_batch){.number = number,
                                           .count = feed->order.batch,
                                           .width = bucket->width,
@@ -114,19 +116,18 @@ static void *fill_batches(void *user) {
 // ---- the feed ----
 
 // Returns the values of the largest batch.
-static size_t most_values(const fum_data *data, int batch) {
-    const struct fum_data_info *info = fum_data_get_info(data);
-    size_t most = 0;
-    for (int i = 0; i < info->buckets; i++) {
-        const struct fum_data_bucket *b = fum_data_get_bucket(data, i);
-        size_t values = (size_t)b->width * (size_t)b->height * (size_t)info->channels;
-        most = FUM_MAX(most, values * (size_t)batch);
+static size_t most_values(const fum_data_feed *feed) {
+    const fum_data *sizes = feed->sizes->data;
+    size_t channels = (size_t)fum_data_get_info(feed->data)->channels, most = 0;
+    for (int i = 0; i < fum_data_get_info(sizes)->buckets; i++) {
+        const struct fum_data_bucket *b = fum_data_get_bucket(sizes, i);
+        most = FUM_MAX(most, (size_t)b->width * (size_t)b->height * channels);
     }
-    return most;
+    return most * (size_t)feed->order.batch;
 }
 
 static bool make_slots(fum_data_feed *feed) {
-    size_t values = most_values(feed->data, feed->order.batch), rows = (size_t)feed->order.batch;
+    size_t values = most_values(feed), rows = (size_t)feed->order.batch;
     feed->slots = fum_calloc((size_t)feed->slot_count, sizeof *feed->slots);
     for (int i = 0; i < feed->slot_count && feed->slots; i++) {
         struct slot *slot = &feed->slots[i];
@@ -150,6 +151,7 @@ enum fum_result fum_data_feed_start(fum_data_feed **out, const struct fum_data_f
     threads = (int)fum_clamp_i64(threads, 1, MAX_THREADS);
     feed->data = params->data;
     feed->order = (struct fum_data_order){params->data, params->seed, params->batch};
+    feed->sizes = params->sizes ? params->sizes : &feed->order;
     feed->first = feed->claimed = params->first;
     feed->slot_count = threads + 2;
     pthread_mutex_init(&feed->lock, NULL);

@@ -6,7 +6,7 @@
 #ifndef FUM_DATA_FEED_H
 #define FUM_DATA_FEED_H
 
-#include "data/data.h"
+#include "data/order.h"
 
 struct fum_data_batch {
     int64_t number;               // in the run, from 0
@@ -24,6 +24,9 @@ struct fum_data_feed_params {
     int batch;     // samples of a batch
     int64_t first; // number of the first batch
     int threads;   // 0: as many as the processors suggest
+    // Every batch has the size that the batch of this number has there. NULL: that of its own
+    // samples. Must outlive the feed.
+    const struct fum_data_order *sizes;
 };
 
 typedef struct fum_data_feed fum_data_feed;

@@ -165,18 +165,21 @@ enum fum_result fum_train_save_checkpoint(struct fum_training *t, struct fum_err
 struct selection {
     struct tensor_list list;
     struct fum_training *training;
-    const char *prefix;
-    bool averaged, whole_names;
+    const struct fum_train_file *file;
+    bool averaged;
 };
 
-// Returns the name in the file of a parameter, or NULL if it is not part of it.
-static const char *selected_name(const struct selection *s, const char *name) {
+// Returns the name in the file of a parameter, which may lie in `text`, or NULL if it is not part
+// of it.
+static const char *selected_name(const struct selection *s, const char *name,
+                                 char text[FUM_TRAIN_NAME]) {
     if (s->averaged && strncmp(name, "ema.", 4)) return NULL;
     if (!s->averaged && is_companion(name)) return NULL;
     if (s->averaged) name += 4;
-    size_t length = strlen(s->prefix);
-    if (strncmp(name, s->prefix, length)) return NULL;
-    return s->whole_names ? name : name + length;
+    size_t length = strlen(s->file->prefix);
+    if (strncmp(name, s->file->prefix, length)) return NULL;
+    if (!s->file->whole_names) name += length;
+    return s->file->rename ? s->file->rename(name, text) : name;
 }
 
 // Gives a weight the dimensions that it has in the model's own file, or that a 1×1 convolution's
@@ -198,7 +201,8 @@ static void shape_as_file(struct fum_training *t, const char *name, struct fum_v
 static enum fum_result add_selected(void *user, const char *name, const struct fum_view *view,
                                     struct fum_error *err) {
     struct selection *s = user;
-    const char *kept = selected_name(s, name);
+    char text[FUM_TRAIN_NAME];
+    const char *kept = selected_name(s, name, text);
     struct fum_view shaped = *view;
     if (!kept) return FUM_OK;
     shape_as_file(s->training, s->averaged ? name + 4 : name, &shaped);
@@ -209,8 +213,7 @@ enum fum_result fum_train_save_file(struct fum_training *t, const struct fum_tra
                                     struct fum_error *err) {
     struct selection s = {.list = {.arena = fum_arena_create()},
                           .training = t,
-                          .prefix = file->prefix,
-                          .whole_names = file->whole_names,
+                          .file = file,
                           .averaged = t->options.ema > 0};
     if (!s.list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
     enum fum_result result = fum_parameters_save(t->parameters, add_selected, &s, err);
@@ -249,24 +252,30 @@ static bool read_number(const fum_loader *loader, const char *key, double *numbe
     return text && fum_number_parse(text, number) && *number >= 0 && *number < 2e9;
 }
 
+// Copies a text of the checkpoint, which is closed before the run begins. One that it lacks stays
+// as it is.
+static bool take_text(struct fum_training *t, const char *key, const char **text) {
+    const char *stored = key ? fum_loader_metadata(t->resumed, key) : NULL;
+    if (stored) *text = fum_arena_strdup(t->arena, stored);
+    return key && (!stored || *text);
+}
+
 // Takes the settings of the checkpoint. One that it lacks keeps its default.
-static enum fum_result read_settings(struct fum_training *t, struct fum_error *err) {
+static bool take_settings(struct fum_training *t) {
     for (size_t i = 0; i < t->settings.count; i++) {
         struct fum_setting *item = &t->settings.items[i];
         char *key = fum_arena_printf(t->arena, "%s.%s", item->section, item->key);
-        const char *value = key ? fum_loader_metadata(t->resumed, key) : NULL;
-        if (!key) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the settings");
-        if (value) item->value = value;
+        if (!take_text(t, key, &item->value)) return false;
     }
-    return FUM_OK;
+    return true;
 }
 
 // Takes what the interrupted run was given where this one leaves it out.
-static void take_given(struct fum_training *t) {
+static bool take_given(struct fum_training *t) {
     struct fum_training_params *p = &t->params;
-    if (!p->model) p->model = fum_loader_metadata(t->resumed, "model");
-    if (!p->stage) p->stage = fum_loader_metadata(t->resumed, "stage");
-    if (!p->prior) p->prior = fum_loader_metadata(t->resumed, "prior");
+    return (p->model || take_text(t, "model", &p->model)) &&
+           (p->stage || take_text(t, "stage", &p->stage)) &&
+           (p->prior || take_text(t, "prior", &p->prior));
 }
 
 enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_error *err) {
@@ -291,6 +300,7 @@ enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_err
     t->saved = elsewhere ? 0 : t->step;
     t->counters =
         (struct fum_train_counters){(int32_t)numbers[1], (float)numbers[2], (int32_t)numbers[3]};
-    take_given(t);
-    return read_settings(t, err);
+    return take_given(t) && take_settings(t)
+               ? FUM_OK
+               : fum_error_set(err, FUM_ERR_NOMEM, "no memory for the settings");
 }

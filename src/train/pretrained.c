@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "train/recipes/lora.h"
 
 enum fum_result fum_train_open_model(struct fum_training *t, const char *path,
                                      struct fum_error *err) {
@@ -43,8 +44,9 @@ struct fum_weight_source fum_train_model_source(struct fum_training *t) {
 
 const struct fum_loader_tensor *fum_train_find_spelled(const fum_loader *loader, const char *name) {
     static const char *const encoders[] = {"text_encoder", "text_encoder_2"};
-    char other[256];
+    char other[FUM_TRAIN_NAME];
     const struct fum_loader_tensor *tensor = fum_loader_find(loader, name);
+    if (!tensor) tensor = fum_loader_find(loader, fum_lora_file_name(name, other));
     for (size_t i = 0; i < FUM_COUNT(encoders) && !tensor; i++) {
         const char *rest = below(name, encoders[i]),
                    *bare = rest ? below(rest, "text_model") : NULL;

@@ -4,17 +4,20 @@
 #include "train/training.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/macros.h"
 
 #include <fumarole/pipeline.h>
 
 struct fum_train_prior {
     fum_data *data; // NULL: replayed
     fum_data_feed *batches;
-    struct fum_data_batch merged; // instances and prior of a step
+    struct fum_data_order instances; // gives the sizes of the batches
+    struct fum_data_batch merged;    // instances and prior of a step
     float *pixels;
     struct fum_data_sample *rows;
 };
@@ -35,14 +38,25 @@ static bool save_image(void *user, const struct fum_image *image) {
     return fum_image_save(image, path, &d->error) == FUM_OK;
 }
 
+// Returns the recording whose pictures are nearest to squares, which models draw best.
+static const struct fum_train_recording *squarest(const struct fum_training *t) {
+    const struct fum_train_recording *best = t->recordings;
+    for (int i = 1; i < t->num_recordings; i++) {
+        const struct fum_train_recording *r = &t->recordings[i];
+        if (abs(r->width - r->height) < abs(best->width - best->height)) best = r;
+    }
+    return best;
+}
+
 // Draws `count` more pictures into the folder.
 static enum fum_result draw_missing(struct fum_training *t, struct drawing *d, int count,
                                     struct fum_error *err) {
     const struct fum_pipeline_params storage = {.log = t->params.log};
+    const struct fum_train_recording *size = squarest(t);
     const struct fum_generate_params request = {
         .prompt = fum_settings_string(&t->settings, "prior.caption"),
-        .width = t->width,
-        .height = t->height,
+        .width = size->width,
+        .height = size->height,
         .seed = t->options.seed + (uint64_t)d->drawn,
         .count = count,
         .on_image = save_image,
@@ -69,6 +83,16 @@ static enum fum_result count_pictures(struct fum_training *t, const char *folder
 
 // ---- reading ----
 
+// Returns the pixels of the largest picture.
+static size_t most_pixels(const struct fum_training *t) {
+    size_t most = 0;
+    for (int i = 0; i < t->num_recordings; i++) {
+        size_t pixels = (size_t)t->recordings[i].width * (size_t)t->recordings[i].height;
+        most = FUM_MAX(most, pixels);
+    }
+    return most;
+}
+
 static enum fum_result open_batches(struct fum_training *t, const char *folder,
                                     struct fum_error *err) {
     struct fum_train_prior *p = t->prior;
@@ -80,19 +104,19 @@ static enum fum_result open_batches(struct fum_training *t, const char *folder,
                                                .channels = t->channels,
                                                .log = t->params.log};
     enum fum_result result = fum_data_open(&p->data, &settings, err);
-    const struct fum_data_feed_params feed = {
-        .data = p->data, .seed = ~t->options.seed, .batch = batch, .first = t->step};
+    p->instances = (struct fum_data_order){t->data, t->options.seed, batch};
+    const struct fum_data_feed_params feed = {.data = p->data,
+                                              .seed = ~t->options.seed,
+                                              .batch = batch,
+                                              .first = t->step,
+                                              .sizes = &p->instances};
     if (!result) result = fum_data_feed_start(&p->batches, &feed, err);
     if (result) return result;
-    size_t pixels = (size_t)t->width * (size_t)t->height * (size_t)t->channels;
+    size_t pixels = most_pixels(t) * (size_t)t->channels;
     p->pixels = fum_alloc(2 * (size_t)batch * pixels, sizeof *p->pixels);
     p->rows = fum_alloc(2 * (size_t)batch, sizeof *p->rows);
-    p->merged = (struct fum_data_batch){.count = 2 * batch,
-                                        .width = t->width,
-                                        .height = t->height,
-                                        .channels = t->channels,
-                                        .pixels = p->pixels,
-                                        .rows = p->rows};
+    p->merged = (struct fum_data_batch){
+        .count = 2 * batch, .channels = t->channels, .pixels = p->pixels, .rows = p->rows};
     return p->pixels && p->rows ? FUM_OK
                                 : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a batch");
 }
@@ -102,10 +126,6 @@ enum fum_result fum_train_open_prior(struct fum_training *t, struct fum_error *e
     int wanted = (int)fum_settings_int(&t->settings, "prior.count", 1, 1 << 20), found = 0;
     enum fum_result result = fum_settings_check(&t->settings, err);
     if (result || t->params.replay) return result;
-    if (t->num_recordings > 1)
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "pictures of a prior have one size: set data.buckets=false or "
-                             "loss.prior=0");
     if (!*folder) folder = fum_path_join(t->arena, t->dir, "prior");
     t->prior = fum_calloc(1, sizeof *t->prior);
     if (!folder || !t->prior) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a prior");
@@ -130,6 +150,8 @@ enum fum_result fum_train_add_prior(struct fum_training *t, const struct fum_dat
     struct fum_train_prior *p = t->prior;
     int each = t->options.batch;
     enum fum_result result = fum_data_feed_next(p->batches, &priors, err);
+    p->merged.width = instances->width;
+    p->merged.height = instances->height;
     for (int i = 0; i < t->options.accumulate && !result; i++) {
         copy_samples(p, instances, i * each, 2 * i * each, each);
         copy_samples(p, priors, i * each, (2 * i + 1) * each, each);

@@ -5,6 +5,7 @@
 #define FUM_TRAIN_RECIPE_H
 
 #include <fumarole/graph.h>
+#include <fumarole/model.h>
 #include <fumarole/train.h>
 
 #include "base/alloc.h"
@@ -113,6 +114,9 @@ struct fum_recipe {
                        struct fum_initial *initial);
     // Writes the model's files into the folder `dir`.
     enum fum_result (*save)(struct fum_training *training, const char *dir, struct fum_error *err);
+    // Opens the model that draws samples with what is saved in `dir`. NULL: the folder holds it.
+    enum fum_result (*open_drawn)(struct fum_training *training, fum_model **model, const char *dir,
+                                  struct fum_error *err);
     // Returns the recipe's cumulative products of alphas, one for each timestep. NULL: it has no
     // noise schedule.
     const double *(*alphas)(const struct fum_training *training, int *count);

@@ -51,17 +51,20 @@ static bool keep_image(void *user, const struct fum_image *image) {
 }
 
 // Sets what a model with prompts draws.
-static enum fum_result choose_prompt(const struct fum_training *t, const struct grid *grid,
-                                     int index, struct fum_generate_params *request,
-                                     struct fum_error *err) {
+static enum fum_result choose_prompt(struct fum_training *t, const struct grid *grid, int index,
+                                     struct fum_generate_params *request, struct fum_error *err) {
     struct fum_data_sample sample;
     request->prompt = grid->prompt;
     if (*grid->prompt) return FUM_OK;
     int64_t row = index % fum_data_get_info(t->data)->count;
     enum fum_result result =
         fum_data_read(t->data, fum_data_pick_plain(t->data, row), NULL, &sample, err);
-    if (!result) request->prompt = sample.caption;
-    return result;
+    if (result) return result;
+    bool has_default = fum_settings_has(&t->settings, "data.caption");
+    request->prompt = sample.caption;
+    if (!*sample.caption && has_default)
+        request->prompt = fum_settings_string(&t->settings, "data.caption");
+    return FUM_OK;
 }
 
 // Draws the picture at one place of the grid: of one of the classes, or of a prompt.
@@ -85,6 +88,8 @@ static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, 
     if (grid->adapter.name) {
         request.adapters = &grid->adapter;
         request.num_adapters = 1;
+    }
+    if (grid->adapter.name || t->recipe->open_drawn) {
         request.width = t->recordings[0].width;
         request.height = t->recordings[0].height;
     }
@@ -265,8 +270,9 @@ static enum fum_result draw_samples(struct fum_training *t, struct fum_error *er
     fum_model *model = NULL;
     if (!folder) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for samples");
     if (trains_adapter(t)) return draw_adapted(t, folder, err);
-    if (!holds_model(t, folder)) return FUM_OK;
-    enum fum_result result = fum_model_open(&model, &params, err);
+    if (!t->recipe->open_drawn && !holds_model(t, folder)) return FUM_OK;
+    enum fum_result result = t->recipe->open_drawn ? t->recipe->open_drawn(t, &model, folder, err)
+                                                   : fum_model_open(&model, &params, err);
     if (!result && !fum_model_get_info(model)->unusable) result = write_grids(t, model, NULL, err);
     fum_model_destroy(&model);
     return result;

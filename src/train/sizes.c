@@ -5,12 +5,17 @@
 
 #include "base/error.h"
 
+static void choose_recording(struct fum_training *t, struct fum_train_recording *chosen) {
+    t->now = chosen;
+    t->width = chosen->width;
+    t->height = chosen->height;
+}
+
 enum fum_result fum_train_list_sizes(struct fum_training *t, struct fum_error *err) {
     int count = t->data ? fum_data_get_info(t->data)->buckets : 1;
     t->recordings = fum_arena_alloc(t->arena, (size_t)count, sizeof *t->recordings);
     if (!t->recordings) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
     t->num_recordings = count;
-    t->now = t->recordings;
     for (int i = 0; i < count; i++) {
         struct fum_train_recording *r = &t->recordings[i];
         r->width = t->width;
@@ -19,8 +24,7 @@ enum fum_result fum_train_list_sizes(struct fum_training *t, struct fum_error *e
         r->width = fum_data_get_bucket(t->data, i)->width;
         r->height = fum_data_get_bucket(t->data, i)->height;
     }
-    t->width = t->now->width;
-    t->height = t->now->height;
+    choose_recording(t, t->recordings);
     return FUM_OK;
 }
 
@@ -41,6 +45,19 @@ bool fum_train_sides_fit(const struct fum_training *t, int multiple) {
     return true;
 }
 
+enum fum_result fum_train_plan_largest(struct fum_training *t, struct fum_training_size *size,
+                                       struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < t->num_recordings && !result; i++) {
+        struct fum_training_size each;
+        choose_recording(t, &t->recordings[i]);
+        result = fum_train_plan(t, &each, err);
+        free_recording(t->now);
+        if (!result && each.activations > size->activations) *size = each;
+    }
+    return result;
+}
+
 // Compiles the chosen step. Where the device has no room beside the others, they leave.
 static enum fum_result compile_chosen(struct fum_training *t, struct fum_error *err) {
     enum fum_result result = fum_train_compile(t, err);
@@ -57,9 +74,7 @@ enum fum_result fum_train_choose_size(struct fum_training *t, int width, int hei
             chosen = &t->recordings[i];
     if (!chosen || chosen == t->now) return FUM_OK;
     enum fum_result result = fum_train_read_counters(t, err);
-    t->now = chosen;
-    t->width = width;
-    t->height = height;
+    choose_recording(t, chosen);
     if (!result && !chosen->executable) return compile_chosen(t, err);
     return result ? result : fum_train_write_counters(t, err);
 }

@@ -108,11 +108,19 @@ static enum fum_result open_files(struct fum_training *t, struct fum_error *err)
     return result ? result : t->recipe->configure(t, err);
 }
 
+// Closes the files of the first weights, which the parameters have now. An open checkpoint that the
+// run replaces would keep its room on the disk.
+static void close_first_weights(struct fum_training *t) {
+    fum_loader_close(&t->initial);
+    fum_loader_close(&t->resumed);
+}
+
 static enum fum_result open_training(struct fum_training *t, struct fum_error *err) {
     enum fum_result result = open_files(t, err);
     if (!result) result = prepare_folder(t, err);
     if (!result && t->recipe->prepare) result = t->recipe->prepare(t, err);
     if (!result) result = fum_train_compile(t, err);
+    close_first_weights(t);
     if (!result) result = fum_train_open_history(t, err);
     if (!result && t->params.resume) fum_train_list_samples(t);
     return result ? result : fum_train_start_data(t, err);
@@ -150,7 +158,7 @@ enum fum_result fum_training_measure(struct fum_training_size *size, fum_device 
     *size = (struct fum_training_size){0};
     enum fum_result result = create_empty(&t, device, params, err);
     if (!result) result = open_files(t, err);
-    if (!result) result = fum_train_plan(t, size, err);
+    if (!result) result = fum_train_plan_largest(t, size, err);
     fum_training_destroy(&t);
     return result;
 }

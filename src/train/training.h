@@ -19,7 +19,7 @@
 
 #include <cjson/cJSON.h>
 
-enum { FUM_TRAIN_PATH = 4096 };
+enum { FUM_TRAIN_PATH = 4096, FUM_TRAIN_NAME = 256 };
 enum { FUM_TRAIN_MAX_TERMS = 24, FUM_TRAIN_MAX_SOURCES = 24, FUM_TRAIN_SHOWN_SAMPLES = 8 };
 
 enum fum_optimiser { FUM_OPTIMISER_ADAMW = 0, FUM_OPTIMISER_ADAM, FUM_OPTIMISER_SGD };
@@ -119,12 +119,13 @@ struct fum_training {
     const char *log_path, *report_path;   // of its files
 
     fum_device *device;
-    fum_loader *replay, *initial, *resumed; // files, or NULL
-    fum_data *data;                         // NULL: replayed
-    fum_data_feed *batches;                 // of the data, read ahead
-    struct fum_train_prior *prior;          // DreamBooth's second data set, or NULL
-    fum_model *model;                       // that the training begins with, or NULL
-    fum_weights *weights;                   // of the model, frozen
+    fum_loader *replay;            // file, or NULL
+    fum_loader *initial, *resumed; // files of the first weights, or NULL; closed once they are read
+    fum_data *data;                // NULL: replayed
+    fum_data_feed *batches;        // of the data, read ahead
+    struct fum_train_prior *prior; // DreamBooth's second data set, or NULL
+    fum_model *model;              // that the training begins with, or NULL
+    fum_weights *weights;          // of the model, frozen
     fum_parameters *parameters;
     struct fum_train_recording *recordings; // one for each size of the data's buckets
     int num_recordings;
@@ -171,7 +172,7 @@ enum fum_result fum_train_open_model(struct fum_training *training, const char *
 // Finds tensors of the model by names that begin with the component's, "unet.conv_in.weight".
 struct fum_weight_source fum_train_model_source(struct fum_training *training);
 // Finds a tensor in a file of weights. A text encoder's names may lack "text_model." there, or have
-// it. Returns NULL if there is none.
+// it, and an adapter's may be those that saved files have. Returns NULL if there is none.
 const struct fum_loader_tensor *fum_train_find_spelled(const fum_loader *loader, const char *name);
 
 // Opens the data set of [prior], and draws the pictures that are missing there.
@@ -195,6 +196,9 @@ enum fum_result fum_train_compile(struct fum_training *training, struct fum_erro
 // Builds the graph of one update and plans it.
 enum fum_result fum_train_plan(struct fum_training *training, struct fum_training_size *size,
                                struct fum_error *err);
+// Plans the steps of all sizes, and keeps the numbers of the one that needs most.
+enum fum_result fum_train_plan_largest(struct fum_training *training,
+                                       struct fum_training_size *size, struct fum_error *err);
 // Adds optimiser and moving average of every trained parameter.
 void fum_train_add_updates(struct fum_training *training, fum_tensor *const *grads);
 // Adds the states of a dynamic loss scale, if the precision needs one.
@@ -221,6 +225,8 @@ enum fum_result fum_train_save_weights(struct fum_training *training, const char
 struct fum_train_file {
     const char *path, *prefix;
     bool whole_names; // the prefix stays before the names
+    // Returns the name in the file, which may lie in `text`. NULL: names stay.
+    const char *(*rename)(const char *name, char text[FUM_TRAIN_NAME]);
     const struct fum_safetensors_tensor *more;
     size_t num_more;
     const struct fum_safetensors_text *texts;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# train-models.sh FUMAROLE: what trainings draw on the way, pictures of several shapes, and a VQ-VAE with its prior.
+# train-models.sh FUMAROLE: what trainings draw on the way, and a VQ-VAE with its prior.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
 if ! "$fumarole" devices >/dev/null 2>&1; then
@@ -32,24 +32,6 @@ expect 2 'autoencoder of a larger one' generate -q -m kl
 expect 0 '^PSNR +-?[0-9.]+ +dB$' evaluate --pairs kl/samples kl # not inf, as of its own files
 expect 2 'takes 8 × 8' evaluate --pairs kl/samples seen
 expect 2 'is no autoencoder' evaluate --pairs kl/samples "$FUM_TEST_DATA/model-sd1"
-
-tuned=(-m "$FUM_TEST_DATA/model-sd1" --data digits --batch 1 --set data.width=32 --set data.height=32)
-check "a LoRA with samples" train lora -q -o tuned --steps 1 "${tuned[@]}" --set train.sample_every=1 \
-    --set "samples.prompt=a red heart"
-check "draws its prompt" test -s tuned/samples/0000001.png
-check "the report has the noise schedule, too" shows tuned 2
-
-# ---- pictures of several shapes ----
-
-shapes=(-m "$FUM_TEST_DATA/model-sd1" --data mixed --batch 2 --set data.width=48 --set data.height=48 --set lora.rank=2
-    --set data.buckets=true --set data.bucket_step=16)
-check "buckets" train lora -q -o shapes --steps 7 "${shapes[@]}"
-check "a part of it" train lora -q -o part --steps 3 "${shapes[@]}"
-check "goes on" train lora -q --resume part --steps 7
-check "with the bits of an unbroken run" python3 same.py shapes/checkpoint/state.safetensors part/checkpoint/state.safetensors
-expect 2 'multiples of 2.*bucket_step' train lora -q -o x "${shapes[@]}" --set data.bucket_step=9
-expect 2 'buckets need data.width' train lora -q -o x "${shapes[@]}" --set data.width=0 --set data.height=0
-expect 2 'a prior have one size' train dreambooth -q -o x "${shapes[@]}"
 
 # ---- a VQ-VAE and its prior ----
 

@@ -13,13 +13,14 @@ for folder, last in (("digits", 9), ("bad", 77)):
     open(f"{folder}/train-labels-idx1-ubyte", "wb").write(struct.pack(">II", 0x801, 40) + labels)
 os.mkdir("empty")
 
-# mixed/ holds pictures of three shapes.
-os.mkdir("mixed")
+# mixed/ holds pictures of three shapes, tall/ those of two, of which the second is the larger one.
 chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-for i, (w, h) in enumerate(((64, 32), (32, 64), (48, 48), (70, 30), (30, 66), (50, 50))):
-    rows = b"".join(b"\0" + bytes((x * 5 + y * 3 * c + i * 31) % 256 for x in range(w) for c in range(3)) for y in range(h))
-    open(f"mixed/{i}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0)) +
-                                       chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+for folder, sizes in (("mixed", ((64, 32), (32, 64), (48, 48), (70, 30), (30, 66), (50, 50))), ("tall", ((16, 96), (32, 64)))):
+    os.mkdir(folder)
+    for i, (w, h) in enumerate(sizes):
+        rows = b"".join(b"\0" + bytes((x * 5 + y * 3 * c + i * 31) % 256 for x in range(w) for c in range(3)) for y in range(h))
+        open(f"{folder}/{i}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0)) +
+                                              chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 E2
 python3 make.py
 

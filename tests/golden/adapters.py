@@ -85,17 +85,6 @@ def train(program, data):
             shutil.copy(trained, f"{data}/adapters/{name}.safetensors")
 
 
-def read(path):
-    """Reads an adapter. diffusers 0.42 knows SDXL's add_embedding only by its name in the original layout."""
-    names = {"add_embedding_linear_1": "label_emb_0_0", "add_embedding_linear_2": "label_emb_0_2"}
-    tensors = {}
-    for name, tensor in load_file(path).items():
-        for ours, theirs in names.items():
-            name = name.replace(ours, theirs)
-        tensors[name] = tensor
-    return tensors
-
-
 def merge(pipe, merged, weights):
     """Moves the weights of a pipeline towards those of an adapter at strength 1."""
     with torch.no_grad():
@@ -120,9 +109,7 @@ def load(data, case, merged):
             merge(pipe, merged[name], {"unet": unet, "text_encoder": text})
             continue
         path = f"{data}/adapters/{name}.safetensors"
-        # Metadata and attention processors are read from files alone.
-        source = path if name.startswith("styles/") else read(path)
-        pipe.load_lora_weights(source, adapter_name=f"a{i}")
+        pipe.load_lora_weights(path, adapter_name=f"a{i}")
         names.append(f"a{i}")
         parts = [p for p in ("text_encoder", "text_encoder_2") if hasattr(pipe, p)]
         weights.append({"unet": unet, **{p: text for p in parts}})

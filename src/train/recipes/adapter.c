@@ -10,7 +10,7 @@
 #include "base/number.h"
 #include "graph/graph.h"
 
-enum { MAX_NAME = 256, MAX_RANK = 4096 };
+enum { MAX_NAME = FUM_TRAIN_NAME, MAX_RANK = 4096 };
 
 FUM_SETTING_NAMES(target_name, "attention", "all-linear")
 
@@ -120,7 +120,8 @@ static size_t list_alphas(struct fum_training *t, const float *alpha,
     static const char down[] = ".lora_down.weight";
     size_t count = 0;
     for (int i = 0; i < t->now->num_trained; i++) {
-        const char *name = fum_tensor_name(t->now->network[i]);
+        char text[FUM_TRAIN_NAME];
+        const char *name = fum_lora_file_name(fum_tensor_name(t->now->network[i]), text);
         if (!ends_with(name, down)) continue;
         int length = (int)(strlen(name) - strlen(down));
         list[count].name = fum_arena_printf(t->arena, "%.*s.alpha", length, name);
@@ -148,6 +149,7 @@ enum fum_result fum_lora_save(struct fum_training *t, const struct fum_lora *lor
     const struct fum_train_file file = {.path = path,
                                         .prefix = "lora_",
                                         .whole_names = true,
+                                        .rename = fum_lora_file_name,
                                         .more = alphas,
                                         .num_more = list_alphas(t, &value, alphas),
                                         .texts = texts,

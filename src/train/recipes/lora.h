@@ -21,6 +21,9 @@ fum_tensor *fum_lora_adapt(struct fum_training *training, const struct fum_lora 
 bool fum_lora_owns(const char *name);
 // True if the name is that of an adapter's alpha.
 bool fum_lora_is_alpha(const char *name);
+// Returns a parameter's name in saved files, which may lie in `text`. kohya's scripts train SDXL in
+// its original layout, and diffusers reads the layers of its added conditions by these names alone.
+const char *fum_lora_file_name(const char *name, char text[FUM_TRAIN_NAME]);
 // Makes up matrices begin with 0.
 void fum_lora_initialise(const struct fum_training *training, const char *name,
                          struct fum_initial *initial);

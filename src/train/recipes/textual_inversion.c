@@ -133,6 +133,24 @@ static enum fum_result save(struct fum_training *t, const char *dir, struct fum_
     return result ? result : fum_train_save_weights(t, path, "", err);
 }
 
+// Opens the model that the run began with, and adds the saved embedding. Captions name it by the
+// token, even where the file has another name.
+static enum fum_result open_drawn(struct fum_training *t, fum_model **model, const char *dir,
+                                  struct fum_error *err) {
+    const struct inversion *v = t->config;
+    const struct fum_model_params params = {.path = fum_model_get_info(t->model)->path,
+                                            .embeddings_dir = dir};
+    enum fum_result result = fum_model_open(model, &params, err);
+    if (result) return result;
+    const struct fum_model_view *view = fum_model_get_view(*model);
+    for (int i = 0; i < view->num_text && !result; i++) {
+        const struct fum_model_text *text = &view->text[i];
+        int32_t first = text->config.vocab - v->vectors;
+        result = fum_tokenizer_add_word(text->tokenizer, v->token, first, v->vectors, err);
+    }
+    return result;
+}
+
 static const double *alphas(const struct fum_training *t, int *count) {
     const struct inversion *v = t->config;
     *count = v->latent.timesteps;
@@ -147,6 +165,7 @@ const struct fum_recipe fum_recipe_textual_inversion = {
     .add_loss = add_loss,
     .initialise = initialise,
     .save = save,
+    .open_drawn = open_drawn,
     .alphas = alphas,
     .trains = trains,
     .find_initial = find_initial,

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# train-tuned.sh FUMAROLE: what fine-tuning draws on the way, adapters of SDXL, and pictures of several shapes.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
+if ! "$fumarole" devices >/dev/null 2>&1; then
+    echo "no Vulkan device"
+    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
+    exit 77
+fi
+
+. "$(dirname "${BASH_SOURCE[0]}")/train_data.sh"
+
+# ---- grids of samples ----
+
+tuned=(-m "$FUM_TEST_DATA/model-sd1" --data digits --batch 1 --set data.width=32 --set data.height=32)
+check "a LoRA with samples" train lora -q -o tuned --steps 1 "${tuned[@]}" --set train.sample_every=1 \
+    --set "samples.prompt=a red heart"
+check "draws its prompt" test -s tuned/samples/0000001.png
+check "the report has the noise schedule, too" test "$(grep -c '<h2>' tuned/report.html)" = 2
+check "a new word with samples" train textual-inversion -q -o word --steps 2 "${tuned[@]}" --set train.sample_every=2
+check "draws its caption" test -s word/samples/0000002.png
+check "and another by the same word" train textual-inversion -q -o word-2 --steps 2 "${tuned[@]}" --set train.sample_every=2 --lr 1
+check "which its vectors change" bash -c '! cmp -s word/samples/0000002.png word-2/samples/0000002.png'
+
+tuned[1]=$FUM_TEST_DATA/model-train-xl
+check "a LoRA of all layers of SDXL" train lora -q -o all --steps 1 "${tuned[@]}" --set lora.targets=all-linear
+check "names them as kohya's scripts do" grep -aq lora_unet_label_emb_0_2.lora_up.weight all/model/lora.safetensors
+check "and begins with them" train lora -q -o again --steps 1 "${tuned[@]}" --set lora.targets=all-linear --init all/model/lora.safetensors
+
+# ---- pictures of several shapes ----
+
+shapes=(-m "$FUM_TEST_DATA/model-sd1" --data mixed --batch 2 --set data.width=48 --set data.height=48 --set lora.rank=2
+    --set data.buckets=true --set data.bucket_step=16)
+check "buckets" train lora -q -o shapes --steps 7 "${shapes[@]}"
+check "a part of it" train lora -q -o part --steps 3 "${shapes[@]}"
+check "goes on" train lora -q --resume part --steps 7
+check "with the bits of an unbroken run" python3 same.py shapes/checkpoint/state.safetensors part/checkpoint/state.safetensors
+expect 2 'multiples of 2.*bucket_step' train lora -q -o x "${shapes[@]}" --set data.bucket_step=9
+expect 2 'buckets need data.width' train lora -q -o x "${shapes[@]}" --set data.width=0 --set data.height=0
+planned() { "$fumarole" train lora --plan --device amd-rdna2 -m "$FUM_TEST_DATA/model-sd1" --data tall --set data.width="$1" --set data.height="$2" \
+    "${@:3}" 2>err.txt | grep activations; }
+same_plan() { [ -n "$(planned 32 64)" ] && [ "$(planned 32 64)" = "$(planned 48 48 --set data.buckets=true --set data.bucket_step=16)" ]; }
+check "the plan is that of the largest" same_plan
+
+shapes+=(--set prior.count=2 --set train.sample_every=0)
+check "a prior for them" train dreambooth -q -o dream --steps 7 "${shapes[@]}"
+check "a part of it" train dreambooth -q -o dream-part --steps 3 "${shapes[@]}"
+check "goes on" train dreambooth -q --resume dream-part --steps 7
+check "with the bits of an unbroken run" python3 same.py dream/checkpoint/state.safetensors dream-part/checkpoint/state.safetensors
+finish
