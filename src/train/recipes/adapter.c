@@ -81,16 +81,22 @@ static void write_kohya_name(const struct fum_training *t, const char *name, cha
 
 // ---- the layers ----
 
-// Adds one of the two products.
-static fum_tensor *add_product(fum_graph *graph, const char *layer, const char *part, fum_tensor *x,
-                               int64_t out) {
+// One of the two products of an adapter.
+struct product {
+    const char *layer, *part; // names
+    int64_t out;
+    double scale;
+};
+
+static fum_tensor *add_product(fum_graph *graph, const struct product *p, fum_tensor *x) {
     char name[MAX_NAME + 32];
     struct fum_shape shape = fum_tensor_shape(x);
+    const struct fum_attr attrs[] = {{"scale", p->scale}, {0}};
     if (!x) return NULL;
-    snprintf(name, sizeof name, "%s.%s.weight", layer, part);
+    snprintf(name, sizeof name, "%s.%s.weight", p->layer, p->part);
     fum_tensor *weight = fum_graph_weight(
-        graph, name, (struct fum_shape){2, {shape.dim[shape.rank - 1], out}}, FUM_PACK_LINEAR);
-    return weight ? fum_graph_add(graph, "matmul", NULL, FUM_INPUTS(x, weight), NULL) : NULL;
+        graph, name, (struct fum_shape){2, {shape.dim[shape.rank - 1], p->out}}, FUM_PACK_LINEAR);
+    return weight ? fum_graph_add(graph, "matmul", NULL, FUM_INPUTS(x, weight), attrs) : NULL;
 }
 
 fum_tensor *fum_lora_adapt(struct fum_training *t, const struct fum_lora *lora,
@@ -100,9 +106,11 @@ fum_tensor *fum_lora_adapt(struct fum_training *t, const struct fum_lora *lora,
     if (!lora->rank || !is_target(t, lora, layer->name)) return layer->y;
     fum_nn_init(&nn, t->now->graph, NULL);
     write_kohya_name(t, layer->name, name);
-    fum_tensor *h = add_product(t->now->graph, name, "lora_down", layer->x, lora->rank);
-    h = add_product(t->now->graph, name, "lora_up", h, fum_nn_channels(layer->y));
-    return fum_nn_add(&nn, NULL, layer->y, fum_nn_scale(&nn, NULL, h, lora->alpha / lora->rank, 0));
+    const struct product down = {name, "lora_down", lora->rank, 1},
+                         up = {name, "lora_up", fum_nn_channels(layer->y),
+                               lora->alpha / lora->rank};
+    fum_tensor *h = add_product(t->now->graph, &down, layer->x);
+    return fum_nn_add(&nn, NULL, layer->y, add_product(t->now->graph, &up, h));
 }
 
 // ---- the file ----
