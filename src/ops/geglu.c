@@ -3,7 +3,7 @@
 // improve transformer" (2020), in the order of diffusers: hidden, gate = x.chunk(2).
 #include "graph/fuse/fuse.h"
 #include "graph/gradient.h"
-#include "ops/lib/emit.h"
+#include "ops/lib/texels.h"
 #include "ops/lib/unary.h"
 #include "shaders/geglu.pc.h"
 
@@ -34,7 +34,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     for (int64_t first = 0; first < rows; first += most) {
         int64_t count = FUM_MIN(most, rows - first);
         uint64_t quads = (uint64_t)(count * fum_shape_row_quads(&out->shape));
-        struct fum_dispatch *d = fum_emit(list, "geglu", out->dtype, quads);
+        struct fum_dispatch *d = fum_emit_reading(list, "geglu", out->dtype, quads, 1);
         if (!d) return false;
         fum_emit_spec(d, (uint32_t)fum_shape_channels(&out->shape));
         struct fum_geglu_push push = {.quads = (uint32_t)quads,
@@ -53,9 +53,14 @@ static fum_tensor *add_half(struct fum_gradient *g, int i) {
     return fum_gradient_add(g, "slice", FUM_INPUTS(g->node->in[0]), half);
 }
 
-// Adds dx = [dy gelu(gate), dy value gelu'(gate)].
+// Adds dx = [dy gelu(gate), dy value gelu'(gate)], by one op where the halves are whole quads.
 static bool gradient(struct fum_gradient *g) {
     const struct fum_attr act[] = {{"act", FUM_ACT_GELU}, {0}};
+    if (fum_shape_channels(&g->node->desc.shape) % 4 == 0) {
+        const struct fum_inputs in = FUM_INPUTS(g->node->in[0], g->dout);
+        g->grad[0] = fum_gradient_add(g, "geglu_gradient", in, NULL);
+        return true;
+    }
     fum_tensor *value = add_half(g, 0), *gate = add_half(g, 1);
     fum_tensor *gelu = fum_gradient_add(g, "gelu", FUM_INPUTS(gate), NULL);
     fum_tensor *weighted = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, value), NULL);
