@@ -3,7 +3,7 @@
 #include "lib/push.h"
 
 PUSH_CONSTANTS(fum_attention_gradient_push) {
-    uint quads;         // invocations
+    uint quads;         // invocations; workgroups of attention_gradient_texel.comp
     uint queries, keys; // of a batch
     uint heads, head;   // number of heads; channels of one
     uint row_quads;     // of a row of q, k and v

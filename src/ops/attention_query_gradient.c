@@ -19,8 +19,7 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 }
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
-    return fum_attention_gradient_dispatch(call, "attention_query_gradient",
-                                           fum_shape_rows(&call->out.shape), list);
+    return fum_attention_gradient_dispatch(call, FUM_ATTENTION_QUERY_GRADIENTS, list);
 }
 
 const struct fum_op fum_op_attention_query_gradient = {

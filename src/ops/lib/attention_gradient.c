@@ -70,35 +70,99 @@ static uint32_t head_quads(const struct fum_attention *a, const struct fum_devic
     return a->channels % 4 == 0 && a->channels / 4 <= most ? (uint32_t)(a->channels / 4) : 0;
 }
 
-bool fum_attention_gradient_dispatch(const struct fum_op_call *call, const char *shader,
-                                     int64_t rows, struct fum_dispatches *list) {
-    const struct fum_attention a = fum_attention_of(call);
+static struct fum_attention_gradient_push push_of(const struct fum_op_call *call,
+                                                  const struct fum_attention *a) {
     int64_t row_quads = fum_shape_row_quads(&call->in[FUM_ATTENTION_Q].shape);
+    return (struct fum_attention_gradient_push){
+        .queries = (uint32_t)a->queries,
+        .keys = (uint32_t)a->keys,
+        .heads = (uint32_t)a->heads,
+        .head = (uint32_t)a->channels,
+        .row_quads = (uint32_t)row_quads,
+        .stat_quads = (uint32_t)FUM_DIV_UP(a->heads, 4),
+        .causal = a->causal,
+        .key_values = (uint32_t)(a->batches * a->keys * row_quads),
+        .scale = (float)a->scale,
+    };
+}
+
+// ---- blocks of rows ----
+
+// The most quads of a head times rows of a lane, for each kind. A lane's numbers stay in the
+// first-level cache, and the code, which is all unrolled, in the cache of instructions.
+static const uint32_t most_quads[] = {40, 20, 20};
+enum { WIDEST_HEAD = 20 }; // in quads
+
+// True if the device is faster with blocks of rows, which take long to compile: for much work.
+static bool blocks_suit(const struct fum_op_call *call, const struct fum_attention *a,
+                        const struct fum_dispatches *list) {
+    enum fum_dtype dtype = call->in[FUM_ATTENTION_Q].dtype;
+    double work =
+        (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels);
+    return work > 20e6 && a->channels % 4 == 0 && a->channels / 4 <= WIDEST_HEAD &&
+           fum_texel_usable(list->info, dtype) &&
+           fum_texels_faster(list->info, list->tuning, dtype) &&
+           fum_texels_fit(list->info, FUM_F32);
+}
+
+static bool add_blocks(const struct fum_op_call *call, enum fum_attention_rows what,
+                       struct fum_dispatches *list) {
+    const struct fum_attention a = fum_attention_of(call);
+    uint32_t lanes = list->info->subgroup_size, quads = (uint32_t)(a.channels / 4), rows = 4;
+    while (rows > 1 && rows * quads > most_quads[what]) rows /= 2;
+    int64_t own = what == FUM_ATTENTION_KEY_GRADIENTS ? a.keys : a.queries;
+    int64_t groups = FUM_DIV_UP(own, rows * lanes) * a.heads * a.batches;
+    struct fum_dispatch *d = fum_emit_groups(
+        list, "attention_gradient_texel", call->in[FUM_ATTENTION_Q].dtype, lanes, (uint64_t)groups);
+    if (!d) return false;
+    d->texels = (1u << FUM_ATTENTION_GRADIENT_INPUTS) - 1;
+    FUM_EMIT_SPECS(d, rows, rows == 2 || lanes == 4 ? 4 : 8, quads, a.causal, what);
+    for (int i = 0; i < FUM_ATTENTION_GRADIENT_INPUTS; i++) {
+        bool f32 = i >= FUM_ATTENTION_NORMALISER;
+        if (f32) d->texels |= 1u << (FUM_TEXELS_F32 + i);
+        // An absent operand is one that has its type.
+        if (i >= call->num_inputs)
+            fum_emit_bind(d, (struct fum_dispatch_bind){.operand = f32 ? FUM_OUT : 0});
+        else if (!fum_emit_whole(list, d, i, &call->in[i]))
+            return false;
+    }
+    if (!fum_emit_whole(list, d, FUM_OUT, &call->out)) return false;
+    struct fum_attention_gradient_push push = push_of(call, &a);
+    push.quads = (uint32_t)groups;
+    FUM_EMIT_PUSH(d, push);
+    return true;
+}
+
+// ---- single rows ----
+
+// Adds a kernel with an invocation for each head of a row, or for each quad.
+static bool add_rows(const struct fum_op_call *call, enum fum_attention_rows what,
+                     struct fum_dispatches *list) {
+    static const char *const shaders[] = {"attention_normaliser", "attention_query_gradient",
+                                          "attention_key_gradient"};
+    const struct fum_attention a = fum_attention_of(call);
+    int64_t rows = a.batches * (what == FUM_ATTENTION_KEY_GRADIENTS ? a.keys : a.queries);
     uint32_t head = head_quads(&a, list->info);
     int64_t items = rows * (head ? a.heads : fum_shape_row_quads(&call->out.shape));
     uint32_t inputs = (1u << call->num_inputs) - 1, f32 = 0;
     for (int i = FUM_ATTENTION_NORMALISER; i < call->num_inputs; i++)
         f32 |= 1u << (FUM_TEXELS_F32 + i);
     if (!items) return true;
-    struct fum_dispatch *d = fum_emit_reading(list, shader, call->in[FUM_ATTENTION_Q].dtype,
+    struct fum_dispatch *d = fum_emit_reading(list, shaders[what], call->in[FUM_ATTENTION_Q].dtype,
                                               (uint64_t)items, inputs | f32);
     if (!d) return false;
     FUM_EMIT_SPECS(d, a.channels % 4 == 0, head);
     for (int i = 0; i < call->num_inputs; i++)
         if (!fum_emit_input(list, d, i, &call->in[i])) return false;
     if (!fum_emit_whole(list, d, FUM_OUT, &call->out)) return false;
-    const struct fum_attention_gradient_push push = {
-        .quads = (uint32_t)items,
-        .queries = (uint32_t)a.queries,
-        .keys = (uint32_t)a.keys,
-        .heads = (uint32_t)a.heads,
-        .head = (uint32_t)a.channels,
-        .row_quads = (uint32_t)row_quads,
-        .stat_quads = (uint32_t)FUM_DIV_UP(a.heads, 4),
-        .causal = a.causal,
-        .key_values = (uint32_t)(rows * row_quads),
-        .scale = (float)a.scale,
-    };
+    struct fum_attention_gradient_push push = push_of(call, &a);
+    push.quads = (uint32_t)items;
     FUM_EMIT_PUSH(d, push);
     return true;
+}
+
+bool fum_attention_gradient_dispatch(const struct fum_op_call *call, enum fum_attention_rows what,
+                                     struct fum_dispatches *list) {
+    const struct fum_attention a = fum_attention_of(call);
+    return blocks_suit(call, &a, list) ? add_blocks(call, what, list) : add_rows(call, what, list);
 }

@@ -38,9 +38,15 @@ struct fum_attention_pair {
 bool fum_attention_gradient_next(const struct fum_attention *a, const double *const *in,
                                  struct fum_attention_pair *pair);
 
-// Adds the dispatch of a kernel whose bindings are the call's inputs and the output, of `rows` rows
-// for queries or keys.
-bool fum_attention_gradient_dispatch(const struct fum_op_call *call, const char *shader,
-                                     int64_t rows, struct fum_dispatches *list);
+// What is computed, one row for each query or key; attention_gradient_texel.comp has the same list.
+enum fum_attention_rows {
+    FUM_ATTENTION_NORMALISERS,
+    FUM_ATTENTION_QUERY_GRADIENTS,
+    FUM_ATTENTION_KEY_GRADIENTS,
+};
+
+// Adds the dispatch of a kernel whose bindings are the call's inputs and the output.
+bool fum_attention_gradient_dispatch(const struct fum_op_call *call, enum fum_attention_rows what,
+                                     struct fum_dispatches *list);
 
 #endif
