@@ -27,6 +27,8 @@ enum fum_result fum_graph_clone(fum_graph **out, const fum_graph *graph, struct 
         clone->tensors[i] = &copies[i];
     }
     clone->quantised = graph->quantised;
+    clone->trains = graph->trains;
+    clone->trains_user = graph->trains_user;
     clone->capacity = count;
     clone->count = graph->count;
     return FUM_OK;

@@ -403,7 +403,9 @@ fum_tensor *fum_graph_weight_stack(fum_graph *graph, const char *const *names, i
 
 fum_tensor *fum_graph_repack(fum_graph *graph, const fum_tensor *weight,
                              const struct fum_desc *desc, const struct fum_packing *packing) {
-    fum_tensor *t = source(graph, FUM_TENSOR_WEIGHT, weight->name, *desc, weight->stage);
+    fum_tensor *t = find_source(graph, FUM_TENSOR_WEIGHT, weight->name, &desc->shape, packing);
+    if (t && t->desc.dtype == desc->dtype) return t;
+    t = source(graph, FUM_TENSOR_WEIGHT, weight->name, *desc, weight->stage);
     if (!t) return NULL;
     t->packing = packing;
     t->parts = weight->parts;

@@ -166,11 +166,19 @@ static double flops(const struct fum_op_call *call) {
 static const struct fum_input_read reads = {
     .double_attr = "upsample", .norm_input = FUM_CONV_NORM, .norm_act_attr = "norm_act"};
 
-extern const struct fum_op fum_op_conv2d_winograd;
+extern const struct fum_op fum_op_conv2d_winograd, fum_op_conv2d_gradient_kernel;
 
 static const struct fum_lowering lowerings[] = {
-    {&fum_op_conv2d_winograd, &fum_packing_conv, &fum_packing_winograd, fum_winograd_choose},
-    {&fum_op_conv2d_winograd, NULL, NULL, fum_winograd_choose_each},
+    {.op = &fum_op_conv2d_winograd,
+     .from = &fum_packing_conv,
+     .to = &fum_packing_winograd,
+     .choose = fum_winograd_choose},
+    {.op = &fum_op_conv2d_winograd,
+     .from = &fum_packing_conv,
+     .to = &fum_packing_winograd_gradient,
+     .through = &fum_op_conv2d_gradient_kernel,
+     .choose = fum_winograd_choose_gradient},
+    {.op = &fum_op_conv2d_winograd, .choose = fum_winograd_choose_each},
     {0},
 };
 

@@ -4,6 +4,7 @@
 // their bias.
 
 #include "graph/gradient.h"
+#include "ops/lib/texels.h"
 #include "ops/variants/variant.h"
 
 enum { TRANSPOSE_B, ACT, SCALE, GATE };
@@ -204,7 +205,32 @@ static const struct fum_epilogue epilogue = {.row_input = FUM_GEMM_ROW,
                                              .gate_attr = "gate",
                                              .gate_is_free = gate_is_free};
 
-static const struct fum_op_fusion fusion = {.epilogue = &epilogue};
+// True for the gradient by the rows of a weight that a training keeps fixed, on CPU drivers. The
+// rows of a transposed weight fall into the same sets of the cache. So 64 rows by 10240 terms take
+// 1.6 times as long as by a weight that lies as the kernel reads it.
+static bool choose_untransposed(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    const struct fum_op_call *call = site->call;
+    if (!site->trains || call->attr[TRANSPOSE_B] == 0 || site->weight->shape.rank != 2 ||
+        !fum_texels_faster(site->info, site->tuning, call->out.dtype))
+        return false;
+    *weight = *site->weight;
+    weight->shape.dim[0] = site->weight->shape.dim[1];
+    weight->shape.dim[1] = site->weight->shape.dim[0];
+    return true;
+}
+
+extern const struct fum_op fum_op_matmul;
+
+static const struct fum_lowering lowerings[] = {
+    {.op = &fum_op_matmul,
+     .from = &fum_packing_linear,
+     .to = &fum_packing_plain,
+     .clears = "transpose_b",
+     .choose = choose_untransposed},
+    {0},
+};
+
+static const struct fum_op_fusion fusion = {.epilogue = &epilogue, .lowerings = lowerings};
 
 const struct fum_op fum_op_matmul = {
     .name = "matmul",

@@ -146,9 +146,10 @@ static struct chunks choose_chunks(const struct fum_pack_job *job, bool transpos
 
 static enum fum_result pack_from_file(const struct fum_weight *weight,
                                       const struct fum_pack_job *whole, struct fum_error *err) {
-    bool transposed = weight->packing->transposed;
+    bool transposed = weight->packing->transposed, in_chunks = !weight->packing->whole;
     const struct fum_view *view = whole->view;
-    struct chunks c = choose_chunks(whole, transposed);
+    struct chunks c = {1, 1, fum_view_count(view) * fum_dtype_size(view->dtype)};
+    if (in_chunks) c = choose_chunks(whole, transposed);
     uint8_t *chunk = fum_alloc((size_t)c.each, (size_t)c.row_bytes);
     if (!chunk)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory to read %llu bytes of a weight",
@@ -161,7 +162,7 @@ static enum fum_result pack_from_file(const struct fum_weight *weight,
         uint64_t from = (uint64_t)first * c.row_bytes;
         result = fum_view_read(view, from, (uint64_t)n * c.row_bytes, chunk, err);
         in_memory.scale_from = view->scale_from + from / fum_dtype_size(view->dtype);
-        struct fum_pack_job job = chunk_job(whole, transposed, first, n);
+        struct fum_pack_job job = in_chunks ? chunk_job(whole, transposed, first, n) : *whole;
         job.view = &in_memory;
         if (!result) weight->packing->rows(&job);
     }

@@ -45,6 +45,8 @@ struct fum_packing {
     bool any_dimensions;
     // True if the weight's columns are the file's rows; else rows are rows.
     bool transposed;
+    // True if the host packs the file's tensor in one piece, whatever its size.
+    bool whole;
     void (*rows)(const struct fum_pack_job *job);
     const char *device_shader; // does the same on the device; NULL: only the host can
     // How a quantised packing stores terms; NULL: as elements of the weight's type.
@@ -52,7 +54,7 @@ struct fum_packing {
 };
 
 extern const struct fum_packing fum_packing_plain, fum_packing_linear, fum_packing_conv,
-    fum_packing_winograd;
+    fum_packing_winograd, fum_packing_winograd_gradient;
 #define FUM_QUANTISED(name) extern const struct fum_packing fum_packing_##name;
 #include "weights/quantised.def"
 #undef FUM_QUANTISED

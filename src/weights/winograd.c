@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Kernels of 3x3 convolutions as Winograd's method reads them (Lavin and Gray 2016): U = G g G^T.
 // F(4x4, 3x3) has 36 points, F(2x2, 3x3) has 16. [out, in, 3, 3] in files, [points, in, out]
-// packed: row point * channels + channel holds that point of all outputs.
+// packed: row point * channels + channel holds that point of all outputs. The gradient by the image
+// is a convolution of dy with the flipped kernel, whose channels are the file's outputs.
 #include "base/dtype.h"
 #include "base/macros.h"
 #include "weights/transpose.h"
@@ -15,6 +16,12 @@ static struct fum_view file_view(const struct fum_shape *shape) {
     const int64_t *d = shape->dim;
     if (shape->rank != 3 || (d[0] != 36 && d[0] != 16)) return (struct fum_view){0};
     return (struct fum_view){.rank = 4, .dim = {d[2], d[1], 3, 3}};
+}
+
+static struct fum_view gradient_file_view(const struct fum_shape *shape) {
+    struct fum_view view = file_view(shape);
+    if (view.rank) view = (struct fum_view){.rank = 4, .dim = {view.dim[1], view.dim[0], 3, 3}};
+    return view;
 }
 
 // Computes point p of all outputs of a cache line.
@@ -36,17 +43,15 @@ static void transform_point(int64_t points, int64_t p, float (*g)[OUTPUTS], floa
     }
 }
 
-// Writes every requested point of one input channel and of `wide` outputs from output `o` on.
-// values: the file's taps of these outputs.
-static void pack_channel(const struct fum_pack_job *job, const float *values, int64_t channel,
+// Writes every requested point of one input channel, of a cache line of outputs from output `o` on.
+// g: taps of these outputs.
+static void pack_channel(const struct fum_pack_job *job, float (*g)[OUTPUTS], int64_t channel,
                          int64_t o) {
     const struct fum_pack_target *to = &job->to;
     int64_t points = job->shape->dim[0], channels = job->shape->dim[1];
     int64_t wide = FUM_MIN(job->columns - o, OUTPUTS);
     size_t size = fum_dtype_size(to->type);
-    float g[9][OUTPUTS] = {{0}}, u[OUTPUTS];
-    for (int64_t k = 0; k < wide; k++)
-        for (int64_t t = 0; t < 9; t++) g[t][k] = values[k * FUM_PACK_STRIDE + t];
+    float u[OUTPUTS];
     for (int64_t p = to->first / channels; p <= (to->first + to->count - 1) / channels; p++) {
         int64_t row = p * channels + channel - to->first;
         if (row < 0 || row >= to->count) continue;
@@ -60,7 +65,7 @@ static void pack_channel(const struct fum_pack_job *job, const float *values, in
 }
 
 static void pack_rows(const struct fum_pack_job *job) {
-    float values[OUTPUTS * FUM_PACK_STRIDE];
+    float values[OUTPUTS * FUM_PACK_STRIDE], g[9][OUTPUTS] = {{0}};
     int64_t channels = job->shape->dim[1];
     if (!channels || !job->to.count) return;
     for (int64_t o = 0; o < job->columns; o += OUTPUTS) {
@@ -70,9 +75,28 @@ static void pack_rows(const struct fum_pack_job *job) {
             for (int64_t k = 0; k < wide; k++)
                 fum_pack_convert(values + k * FUM_PACK_STRIDE, FUM_F32, job->view,
                                  ((o + k) * channels + from) * 9, n * 9);
-            for (int64_t c = 0; c < n; c++) pack_channel(job, values + c * 9, from + c, o);
+            for (int64_t c = 0; c < n; c++) {
+                for (int64_t k = 0; k < wide; k++)
+                    for (int64_t t = 0; t < 9; t++)
+                        g[t][k] = values[k * FUM_PACK_STRIDE + c * 9 + t];
+                pack_channel(job, g, from + c, o);
+            }
         }
     }
+}
+
+// Packs flipped kernels. A channel is a row of the file, whose runs of nine are the taps of its
+// inputs.
+static void pack_gradient_rows(const struct fum_pack_job *job) {
+    float values[OUTPUTS * 9], g[9][OUTPUTS] = {{0}};
+    for (int64_t c = 0; c < job->shape->dim[1] && job->to.count; c++)
+        for (int64_t o = 0; o < job->columns; o += OUTPUTS) {
+            int64_t wide = FUM_MIN(job->columns - o, OUTPUTS);
+            fum_pack_convert(values, FUM_F32, job->view, (c * job->columns + o) * 9, wide * 9);
+            for (int64_t k = 0; k < wide; k++)
+                for (int64_t t = 0; t < 9; t++) g[8 - t][k] = values[k * 9 + t];
+            pack_channel(job, g, c, o);
+        }
 }
 
 const struct fum_packing fum_packing_winograd = {
@@ -80,4 +104,11 @@ const struct fum_packing fum_packing_winograd = {
     .file_view = file_view,
     .transposed = true,
     .rows = pack_rows,
+};
+
+const struct fum_packing fum_packing_winograd_gradient = {
+    .name = "winograd_gradient",
+    .file_view = gradient_file_view,
+    .whole = true,
+    .rows = pack_gradient_rows,
 };

@@ -208,8 +208,45 @@ static void convs_of_one_weight(struct net *n) {
     output(n, op(n, "conv2d", IN(h, w), "pad", 1));
 }
 
+static bool train_none(void *user, const char *name) {
+    (void)user;
+    (void)name;
+    return false;
+}
+
+// Adds a convolution and, by the same weight, which stays fixed, the gradient by its image.
+static void conv_and_back(struct net *n, int pad) {
+    const struct fum_attr flip[] = {
+        {"pad", pad}, {"first", pad - 2}, {"height", 3}, {"width", 3}, {0}};
+    fum_graph_train(n->g, train_none, NULL);
+    fum_tensor *w = weight(n, "conv", shape(4, 3, 3, 32, 64), FUM_PACK_CONV);
+    fum_tensor *h = op(n, "conv2d", IN(image(n, 32), w), "pad", pad);
+    w = fum_graph_add(n->g, "conv2d_gradient_kernel", NULL, FUM_INPUTS(w), flip);
+    output(n, op(n, "conv2d", IN(h, w), "pad", 2 - pad));
+}
+
+static void fixed_conv(struct net *n) {
+    conv_and_back(n, 1);
+}
+
+static void fixed_conv_without_padding(struct net *n) {
+    conv_and_back(n, 0);
+}
+
 static void plain_product(struct net *n) {
     output(n, product(n, 32));
+}
+
+// Adds a product and the gradient by its input.
+static void product_and_back(struct net *n) {
+    fum_tensor *w = weight(n, "back", shape(2, 32, 48, 0, 0), FUM_PACK_LINEAR);
+    fum_tensor *h = op(n, "matmul", IN(input(n, shape(2, 9, 32, 0, 0)), w), NULL, 0);
+    output(n, op(n, "matmul", IN(h, w), "transpose_b", 1));
+}
+
+static void fixed_product(struct net *n) {
+    fum_graph_train(n->g, train_none, NULL);
+    product_and_back(n);
 }
 
 static void quantised_product(struct net *n) {
@@ -312,7 +349,11 @@ static const struct {
     {"lower", plain_conv, 1, "conv2d_winograd", 0},
     {"lower", strided_conv, 0, "conv2d", 0},
     {"lower", convs_of_one_weight, 0, "conv2d", 0},
+    {"lower", fixed_conv, 2, "conv2d_winograd", 1e-3},
+    {"lower", fixed_conv_without_padding, 0, "conv2d", 0},
     {"lower", plain_product, 0, "matmul", 0},
+    {"lower", fixed_product, 1, "matmul", 0},
+    {"lower", product_and_back, 0, "matmul", 0},
     {"quantise", quantised_product, 1, "matmul", 2e-2},
     {"quantise", quantised_conv, 1, "conv2d", 5e-2},
     {"quantise", quantised_narrow, 0, "conv2d", 0},

@@ -259,11 +259,63 @@ static void winograd_matches_its_definition(void **state) {
     assert_false(fum_packing_check(&weight, &view, &why));
 }
 
+// Checks that flipped kernels are packed as the same numbers are that lie flipped in a file. They
+// come from memory, by ranges of rows that begin and end within a point, and from a file.
+static void flipped_winograd_matches(int points) {
+    enum { IN = 37, OUT = 21, MOST_ROWS = 36 * OUT, ROW = 40 };
+    static float data[OUT * IN * 9], flipped[IN * OUT * 9], want[MOST_ROWS * ROW],
+        got[MOST_ROWS * ROW];
+    const char *path = "weights-packing-flipped.bin"; // beside the test
+    const struct fum_desc desc = {{3, {points, OUT, IN}}, FUM_F32};
+    const struct fum_weight plain = {.desc = desc, .packing = &fum_packing_winograd},
+                            weight = {.desc = desc, .packing = &fum_packing_winograd_gradient};
+    const int rows = points * OUT;
+    struct fum_why why;
+    struct fum_error err = {0};
+    for (int i = 0; i < OUT * IN * 9; i++) {
+        int o = i / (IN * 9), c = i / 9 % IN, tap = i % 9;
+        data[i] = (float)(i % 1021);
+        flipped[(c * OUT + o) * 9 + 8 - tap] = data[i];
+    }
+    struct fum_view view = {.dtype = FUM_F32, .rank = 4, .dim = {OUT, IN, 3, 3}, .data = data},
+                    other = {.dtype = FUM_F32, .rank = 4, .dim = {IN, OUT, 3, 3}, .data = flipped};
+    assert_true(fum_packing_check(&weight, &view, &why));
+    assert_false(fum_packing_check(&weight, &other, &why));
+    fum_pack_rows(&plain, &other, &(struct fum_pack_target){want, FUM_F32, ROW, 0, rows});
+    for (int first = 0; first < rows; first += 50)
+        fum_pack_rows(&weight, &view,
+                      &(struct fum_pack_target){got + first * ROW, FUM_F32, ROW, first,
+                                                FUM_MIN(rows - first, 50)});
+    assert_memory_equal(got, want, (size_t)(rows * ROW) * sizeof *got);
+
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(data, sizeof data, 1, out), 1);
+    assert_int_equal(fclose(out), 0);
+    struct fum_file *bytes = NULL;
+    assert_int_equal(fum_file_open(&bytes, path, NULL), FUM_OK);
+    view.data = NULL;
+    view.file = bytes;
+    memset(got, 0, sizeof got);
+    const struct fum_pack_target to = {.data = got, .type = FUM_F32, .row_elements = ROW};
+    if (fum_pack_tensor(&weight, &view, &to, &err)) fail_msg("%s", err.text);
+    assert_memory_equal(got, want, (size_t)(rows * ROW) * sizeof *got);
+    fum_file_close(&bytes);
+    remove(path);
+}
+
+static void winograd_of_flipped_kernels_matches(void **state) {
+    (void)state;
+    flipped_winograd_matches(36);
+    flipped_winograd_matches(16);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(linear_weights_match_their_definition),
                                        cmocka_unit_test(factors_of_rows_are_applied),
                                        cmocka_unit_test(q8_matches_its_definition),
                                        cmocka_unit_test(q8_packs_a_convolution_tap_by_tap),
-                                       cmocka_unit_test(winograd_matches_its_definition)};
+                                       cmocka_unit_test(winograd_matches_its_definition),
+                                       cmocka_unit_test(winograd_of_flipped_kernels_matches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

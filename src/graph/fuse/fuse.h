@@ -38,6 +38,9 @@ struct fum_lowering_site {
     const struct fum_tuning *tuning; // may be NULL
     const struct fum_op_call *call;
     double share; // the call's part of the floating-point operations of its stage, 0 to 1
+    // The weight that input 1 is, or is computed from. NULL: it is no weight.
+    const struct fum_desc *weight;
+    bool trains; // the graph is a training's: its stage has the backward pass, too
 };
 
 // An op with the same inputs and settings that computes the same from another packing of input 1.
@@ -45,6 +48,8 @@ struct fum_lowering_site {
 struct fum_lowering {
     const struct fum_op *op;             // NULL ends a list
     const struct fum_packing *from, *to; // of input 1, a weight; NULL: it is none and stays
+    const struct fum_op *through;        // computes input 1 from that weight; NULL: input 1 is it
+    const char *clears;                  // setting that becomes 0; may be NULL
     // True if the device can run it and is faster so. Sets *weight to what input 1 becomes.
     bool (*choose)(const struct fum_lowering_site *site, struct fum_desc *weight);
 };

@@ -64,10 +64,15 @@ enum { LEAST_PAIRS = 32 * 64 };
 // eight times as large as conv2d's. Only small weights for large images are worth that.
 enum { PIXELS_OF_4_FROM_16_BITS = 8192, BYTES_OF_4_FROM_16_BITS = 64 << 20 };
 
-static struct fum_desc weight_of(const struct fum_conv *c, enum fum_dtype storage) {
+// Steps of a training are many, so there the time counts and not the bytes. Products are faster
+// from so many tiles on, which fill a block of rows.
+enum { BLOCK_TILES = 16 };
+
+static struct fum_desc weight_of(const struct fum_lowering_site *site, const struct fum_conv *c) {
+    enum fum_dtype storage = site->call->in[FUM_GEMM_X].dtype;
     int64_t pixels = c->batches * c->out_h * c->out_w;
     const struct fum_desc large = {{3, {36, c->in_c, c->out_c}}, FUM_F32};
-    bool four = fum_winograd_tile(pixels) == 4;
+    bool four = site->trains ? pixels >= 16 * BLOCK_TILES : fum_winograd_tile(pixels) == 4;
     if (storage != FUM_F32)
         four =
             pixels >= PIXELS_OF_4_FROM_16_BITS && fum_desc_bytes(&large) <= BYTES_OF_4_FROM_16_BITS;
@@ -84,10 +89,10 @@ static bool suits(const struct fum_lowering_site *site, const struct fum_conv *c
         !fum_texel_usable(site->info, FUM_F32) ||
         !fum_texels_faster(site->info, site->tuning, FUM_F32))
         return false;
-    int64_t pixels = c->out_h * c->out_w;
+    int64_t pixels = c->out_h * c->out_w, least = site->trains ? 4 * BLOCK_TILES : LEAST_PIXELS;
     int64_t covered = FUM_DIV_UP(c->out_h, tile) * FUM_DIV_UP(c->out_w, tile) * tile * tile;
     return c->in_c >= LEAST_CHANNELS && c->out_c >= LEAST_CHANNELS &&
-           c->batches * pixels >= LEAST_PIXELS && covered * 2 <= pixels * 3;
+           c->batches * pixels >= least && covered * 2 <= pixels * 3;
 }
 
 extern const struct fum_op fum_op_conv2d_winograd;
@@ -103,14 +108,27 @@ static bool is_possible(const struct fum_lowering_site *site, const struct fum_d
            fum_op_conv2d_winograd.dispatch(&call, &list);
 }
 
+// True if the call has little to do in its stage. A training's stage has much more than the model.
+static bool is_small(const struct fum_lowering_site *site, const struct fum_conv *c) {
+    return site->trains ? c->in_c * c->out_c < LEAST_PAIRS : site->share < LEAST_SHARE;
+}
+
 bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
     struct fum_conv c = fum_conv_of(site->call);
-    const struct fum_desc u = weight_of(&c, site->call->in[0].dtype);
-    if (site->share < LEAST_SHARE || !suits(site, &c, u.shape.dim[0] == 36 ? 4 : 2) ||
+    const struct fum_desc u = weight_of(site, &c);
+    if (is_small(site, &c) || !suits(site, &c, u.shape.dim[0] == 36 ? 4 : 2) ||
         !is_possible(site, &u))
         return false;
     *weight = u;
     return true;
+}
+
+// Requires a kernel of 3x3 taps with as many channels. A call that suits has stride 1 and padding
+// 1, so that kernel is the convolution's, flipped.
+bool fum_winograd_choose_gradient(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    const int64_t *w = site->weight->shape.dim, *flipped = site->call->in[FUM_GEMM_W].shape.dim;
+    bool same = w[0] == 3 && w[1] == 3 && w[2] == flipped[3] && w[3] == flipped[2];
+    return same && fum_winograd_choose(site, weight);
 }
 
 bool fum_winograd_choose_each(const struct fum_lowering_site *site, struct fum_desc *weight) {

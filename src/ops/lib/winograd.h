@@ -8,6 +8,8 @@
 
 // Chooses the lowering of conv2d to conv2d_winograd, see struct fum_lowering.
 bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
+// Does the same for a kernel that conv2d_gradient_kernel makes of a weight.
+bool fum_winograd_choose_gradient(const struct fum_lowering_site *site, struct fum_desc *weight);
 // Does the same for a weight that is no file's and stays [3, 3, in, out].
 bool fum_winograd_choose_each(const struct fum_lowering_site *site, struct fum_desc *weight);
 
