@@ -27,8 +27,8 @@ INPUT(8, OldSecond, old_second);
 
 #include "adam_update.pc.h"
 
-void main() {
-    uint i = item_index(), at = min(i, quads - 1u);
+void compute_item(uint i) {
+    uint at = min(i, quads - 1u);
     vec4 p = OLD(parameter, at), g = input_load(gradient, at), old_m = OLD(first, at), old_v = OLD(second, at);
     if (i >= quads) return;
     if (SCALED != 0u) {
@@ -42,3 +42,5 @@ void main() {
     first[i] = m;
     second[i] = v;
 }
+
+EACH_ITEM(compute_item)

@@ -16,11 +16,13 @@ layout(set = 0, binding = 4) writeonly buffer Y { QUAD y[]; };
 
 #include "batch_norm.pc.h"
 
-void main() {
-    uint i = item_index(), c = i % row_quads;
+void compute_item(uint i) {
+    uint c = i % row_quads;
     if (i >= quads) return;
     vec4 n = (quad_load(x[x_skip + i]) - stats[c]) / sqrt(stats[row_quads + c] + eps);
     if (HAS_SCALE != 0u) n *= quad_load(scale[c]);
     if (HAS_SHIFT != 0u) n += quad_load(shift[c]);
     y[y_skip + i] = quad_store(n);
 }
+
+EACH_ITEM(compute_item)

@@ -35,21 +35,21 @@ vec4 apply(vec4 p, vec4 q) {
     return mix(p * q, p, greaterThan(p, vec4(0.0)));
 }
 
-void main() {
-    uint i = item_index();
-    bool inside = i < quads;
-    i = min(i, quads - 1u);
+void compute_item(uint item) {
+    uint i = min(item, quads - 1u);
     if (FLAT != 0u) {
         vec4 v = apply(input_load(a, i), input_load(b, i));
-        if (inside) y[i] = quad_store(v);
+        if (item == i) y[i] = quad_store(v);
         return;
     }
-    uint row = first_row + i / row_quads, c = i % row_quads;
-    uint w = row % d2, h = row / d2 % d1, n = row / d2 / d1;
+    uint in_y = divide(i, row_quads), row = first_row + in_y, c = i - in_y * row_quads;
+    uint line = divide(row, d2), w = row - line * d2, n = divide(line, d1), h = line - n * d1;
     uint row_a = a_base + a_row_quads * (n * a_stride[0] + h * a_stride[1] + w * a_stride[2]);
     uint row_b = b_base + b_row_quads * (n * b_stride[0] + h * b_stride[1] + w * b_stride[2]);
     vec4 p = SPLAT_A != 0u ? vec4(input_load(a, row_a).x) : input_load(a, row_a + c);
     vec4 q = SPLAT_B != 0u ? vec4(input_load(b, row_b).x) : input_load(b, row_b + c);
     vec4 v = apply(p, q);
-    if (inside) y[y_skip + i] = quad_store(v);
+    if (item == i) y[y_skip + i] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

@@ -13,12 +13,12 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "broadcast.pc.h"
 
-void main() {
-    uint i = item_index();
-    bool inside = i < quads;
-    i = min(i, quads - 1u);
-    uint row = i / y_row_quads, c = i % y_row_quads;
-    uint from = (row / d2 / d1 * stride[0] + row / d2 % d1 * stride[1] + row % d2 * stride[2]) * x_row_quads;
+void compute_item(uint item) {
+    uint i = min(item, quads - 1u);
+    uint row = divide(i, y_row_quads), c = i - row * y_row_quads, line = divide(row, d2), n = divide(line, d1);
+    uint from = (n * stride[0] + (line - n * d1) * stride[1] + (row - line * d2) * stride[2]) * x_row_quads;
     vec4 v = SPLAT != 0u ? vec4(input_load(x, from).x) : input_load(x, from + c);
-    if (inside) y[i] = quad_store(v);
+    if (item == i) y[i] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

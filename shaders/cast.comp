@@ -17,8 +17,7 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "cast.pc.h"
 
-void main() {
-    uint i = item_index();
+void compute_item(uint i) {
     if (i >= quads) return;
     vec4 v;
     if (FROM == FROM_F32) v = uintBitsToFloat(uvec4(x[4u * i], x[4u * i + 1u], x[4u * i + 2u], x[4u * i + 3u]));
@@ -30,3 +29,5 @@ void main() {
     }
     y[i] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

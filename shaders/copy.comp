@@ -13,19 +13,16 @@ layout(set = 0, binding = 1) buffer Y { RAW y[]; };
 
 #include "copy.pc.h"
 
-void main() {
-    uint i = item_index();
-    bool inside = i < items;
-    i = min(i, items - 1u);
-    uint r = i / row_items, q = y_channel / 4u + i % row_items;
-    uint from = x_base + r / run * x_run + r % run * x_row;
-    uint to = y_base + r / run * y_run + r % run * y_row + q;
+void compute_item(uint item) {
+    uint i = min(item, items - 1u), r = divide(i, row_items), q = y_channel / 4u + i - r * row_items;
+    uint n = divide(r, run), from = x_base + n * x_run + (r - n * run) * x_row;
+    uint to = y_base + n * y_run + (r - n * run) * y_row + q;
     if (ALIGNED != 0u) {
         RAW v = raw_load(x, from + x_channel / 4u + q - y_channel / 4u);
-        if (inside) y[to] = v;
+        if (item == i) y[to] = v;
         return;
     }
-    if (!inside) return;
+    if (item != i) return;
     uvec4 e = uvec4(0u);
     bool keeps = 4u * q < y_channel;
     RAW old = RAW(0u);
@@ -40,3 +37,5 @@ void main() {
     }
     y[to] = raw_make(e);
 }
+
+EACH_ITEM(compute_item)

@@ -21,9 +21,11 @@ INPUT(3, Old, old);
 
 #include "ema_update.pc.h"
 
-void main() {
-    uint i = item_index(), at = min(i, quads - 1u);
+void compute_item(uint i) {
+    uint at = min(i, quads - 1u);
     vec4 next = decay * OLD(at) + rest * input_load(x, at);
     if (i >= quads || (SKIPS != 0u && factor[0] == 0.0)) return;
     average[i] = next;
 }
+
+EACH_ITEM(compute_item)

@@ -14,11 +14,10 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "geglu.pc.h"
 
-void main() {
-    uint i = item_index();
-    bool inside = i < quads;
-    i = min(i, quads - 1u);
-    uint row_quads = (C + 3u) / 4u, row = x_skip + i / row_quads * x_row_quads, c = i % row_quads;
+void compute_item(uint item) {
+    uint i = min(item, quads - 1u);
+    uint row_quads = (C + 3u) / 4u, in_y = divide(i, row_quads), c = i - in_y * row_quads;
+    uint row = x_skip + in_y * x_row_quads;
     vec4 gate;
     if (C % 4u == 0u) gate = input_load(x, row + row_quads + c);
     else {
@@ -32,5 +31,7 @@ void main() {
         }
     }
     vec4 v = input_load(x, row + c) * act_apply(ACT_GELU, gate);
-    if (inside) y[y_skip + i] = quad_store(v);
+    if (item == i) y[y_skip + i] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

@@ -14,15 +14,14 @@ layout(set = 0, binding = 2) writeonly buffer Dx { QUAD dx[]; };
 
 #include "geglu_gradient.pc.h"
 
-void main() {
-    uint i = item_index();
-    bool inside = i < quads;
-    i = min(i, quads - 1u);
-    uint at = i / row_quads * 2u * row_quads + i % row_quads;
+void compute_item(uint item) {
+    uint i = min(item, quads - 1u), at = i + divide(i, row_quads) * row_quads;
     vec4 value = input_load(x, x_skip + at), gate = input_load(x, x_skip + at + row_quads), d = input_load(dy, dy_skip + i);
     vec4 dvalue = d * act_apply(ACT_GELU, gate), dgate = d * value * act_derivative(ACT_GELU, gate);
-    if (inside) {
+    if (item == i) {
         dx[dx_skip + at] = quad_store(dvalue);
         dx[dx_skip + at + row_quads] = quad_store(dgate);
     }
 }
+
+EACH_ITEM(compute_item)

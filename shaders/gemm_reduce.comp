@@ -15,8 +15,8 @@ layout(set = 0, binding = 2) readonly buffer Row { QUAD row[]; };
 layout(set = 0, binding = 3) readonly buffer Residual { QUAD residual[]; };
 layout(set = 0, binding = 4) writeonly buffer Y { QUAD y[]; };
 
-void main() {
-    uint item = item_index(), flat_row = item / n_quads, col = item - flat_row * n_quads;
+void compute_item(uint item) {
+    uint flat_row = divide(item, n_quads), col = item - flat_row * n_quads;
     if (flat_row >= rows) return;
     vec4 v = layers[item];
     for (uint s = 1u; s < splits; s++) v += layers[s * rows * n_quads + item];
@@ -28,3 +28,5 @@ void main() {
     if ((EPILOGUE & 4u) != 0u) v += quad_load(residual[residual_skip + item]);
     y[y_skip + item] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

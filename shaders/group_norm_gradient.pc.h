@@ -7,5 +7,5 @@ PUSH_CONSTANTS(fum_group_norm_gradient_push) {
     uint batches, batch_rows;
     float inverse_count;  // 1 / elements of a group
     uint first_row, rows; // of this dispatch
-    uint dy_skip, normal_skip, dx_skip;
+    uint dy_skip, x_skip, dx_skip;
 };

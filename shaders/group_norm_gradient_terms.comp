@@ -7,30 +7,30 @@
 #include "lib/index.glsl"
 #include "lib/input.glsl"
 
-INPUT_F32(0, DySums, dy_sums);
-INPUT_F32(1, ProductSums, product_sums);
-INPUT(2, Gamma, gamma);
-INPUT_F32(3, Factors, factors);
-layout(set = 0, binding = 4) writeonly buffer Terms { vec4 terms[]; }; // [batch][3][quad]
+INPUT_F32(0, Sums, sums);       // [batch][dy, dy n][quad]
+INPUT(1, Gamma, gamma);
+INPUT_F32(2, Factors, factors); // [batch][1 / deviation, -mean / deviation][quad]
+layout(set = 0, binding = 3) writeonly buffer Terms { vec4 terms[]; }; // [batch][3][quad]
 
 #include "group_norm_gradient.pc.h"
 
 void main() {
-    uint item = min(item_index(), batches * quads - 1u), batch = item / quads, quad = item % quads;
+    uint item = min(item_index(), batches * quads - 1u), batch = divide(item, quads), quad = item - batch * quads;
+    uint from = 2u * batch * quads;
     vec4 dy_mean = vec4(0.0), product_mean = vec4(0.0);
     for (uint j = 0u; j < 4u; j++) {
-        uint group = min(4u * quad + j, channels - 1u) / group_channels;
+        uint group = divide(min(4u * quad + j, channels - 1u), group_channels);
         for (uint c = group * group_channels; c < (group + 1u) * group_channels; c++) {
-            uint at = batch * quads + c / 4u;
             float weight = input_load(gamma, c / 4u)[c % 4u];
-            dy_mean[j] += weight * input_load_f32(dy_sums, at)[c % 4u];
-            product_mean[j] += weight * input_load_f32(product_sums, at)[c % 4u];
+            dy_mean[j] += weight * input_load_f32(sums, from + c / 4u)[c % 4u];
+            product_mean[j] += weight * input_load_f32(sums, from + quads + c / 4u)[c % 4u];
         }
     }
-    vec4 inverse = input_load_f32(factors, 2u * batch * quads + quad), weights = input_load(gamma, quad);
+    vec4 inverse = input_load_f32(factors, from + quad), shift = input_load_f32(factors, from + quads + quad);
+    vec4 weights = input_load(gamma, quad), scale = inverse_count * inverse;
     if (item != item_index()) return;
     uint to = 3u * batch * quads + quad;
     terms[to] = weights * inverse;
-    terms[to + quads] = product_mean * inverse_count * inverse;
-    terms[to + 2u * quads] = dy_mean * inverse_count * inverse;
+    terms[to + quads] = product_mean * scale * inverse;
+    terms[to + 2u * quads] = (dy_mean + product_mean * shift) * scale;
 }

@@ -14,8 +14,7 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "random.pc.h"
 
-void main() {
-    uint i = item_index();
+void compute_item(uint i) {
     if (i >= quads) return;
     uint row_quads = (channels + 3u) / 4u, row = (first + i) / row_quads, c = (first + i) % row_quads * 4u;
     vec4 v = vec4(0.0);
@@ -33,3 +32,5 @@ void main() {
     }
     y[i] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

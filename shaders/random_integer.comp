@@ -10,8 +10,7 @@ layout(set = 0, binding = 1) writeonly buffer Y { uvec4 y[]; };
 
 #include "random.pc.h"
 
-void main() {
-    uint i = item_index();
+void compute_item(uint i) {
     if (i >= quads) return;
     uint row_quads = (channels + 3u) / 4u, row = (first + i) / row_quads, c = (first + i) % row_quads * 4u;
     uvec4 v = uvec4(0u);
@@ -22,3 +21,5 @@ void main() {
     }
     y[i] = v;
 }
+
+EACH_ITEM(compute_item)

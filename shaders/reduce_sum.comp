@@ -20,7 +20,10 @@ layout(set = 0, binding = 2) writeonly buffer Y { QUAD y[]; };
 // The summed dimensions follow the kept ones, so the quads of a cell's terms lie side by side.
 layout(constant_id = 6) const uint INNER = 0;
 
-uint row_of(uint i, uint d1, uint d2) { return i / d2 / d1 * stride0 + i / d2 % d1 * stride1 + i % d2; }
+uint row_of(uint i, uint d1, uint d2) {
+    uint line = divide(i, d2), n = divide(line, d1);
+    return n * stride0 + (line - n * d1) * stride1 + i - line * d2;
+}
 
 vec4 term(uint cell, uint t) {
     if (AGAIN != 0u) return partial[t * cells + cell];

@@ -10,8 +10,7 @@ layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
 #include "repack.pc.h"
 
-void main() {
-    uint i = item_index();
+void compute_item(uint i) {
     if (i >= quads) return;
     uint x_row = (x_channels + 3u) / 4u, y_row = (y_channels + 3u) / 4u;
     uint row = i / y_row, c = i % y_row * 4u;
@@ -22,3 +21,5 @@ void main() {
     }
     y[y_skip + i] = raw_make(e);
 }
+
+EACH_ITEM(compute_item)

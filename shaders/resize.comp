@@ -14,17 +14,14 @@ layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
 #include "resize.pc.h"
 
-void main() {
-    uint i = item_index();
-    bool inside = i < quads;
-    i = min(i, quads - 1u);
-    uint y_row_quads = (channels + 3u) / 4u, c = i % y_row_quads;
-    uint pixel = i / y_row_quads, column = pixel % (width * factor);
-    uint line = first_line + pixel / (width * factor);
-    uint from = x_base + (line / factor * width + column / factor) * x_row_quads;
+void compute_item(uint item) {
+    uint i = min(item, quads - 1u);
+    uint y_row_quads = (channels + 3u) / 4u, pixel = divide(i, y_row_quads), c = i - pixel * y_row_quads;
+    uint in_y = divide(pixel, width * factor), column = pixel - in_y * width * factor, line = first_line + in_y;
+    uint from = x_base + (divide(line, factor) * width + divide(column, factor)) * x_row_quads;
     if (SHUFFLE == 0u) {
         RAW v = raw_load(x, from + c);
-        if (inside) y[y_skip + i] = v;
+        if (item == i) y[y_skip + i] = v;
         return;
     }
     uvec4 e = uvec4(0u);
@@ -32,5 +29,7 @@ void main() {
         uint s = ((4u * c + k) * factor + line % factor) * factor + column % factor;
         e[k] = raw_get(raw_load(x, from + s / 4u), s % 4u);
     }
-    if (inside) y[y_skip + i] = raw_make(e);
+    if (item == i) y[y_skip + i] = raw_make(e);
 }
+
+EACH_ITEM(compute_item)

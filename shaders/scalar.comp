@@ -13,9 +13,10 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "scalar.pc.h"
 
-void main() {
-    uint i = item_index();
-    vec4 v = input_load(x, min(i, quads - 1u));
+void compute_item(uint item) {
+    vec4 v = input_load(x, min(item, quads - 1u));
     v = CLAMP != 0u ? min(max(v, vec4(mul)), vec4(add)) : fma(v, vec4(mul), vec4(add));
-    if (i < quads) y[i] = quad_store(v);
+    if (item < quads) y[item] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

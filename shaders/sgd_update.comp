@@ -14,8 +14,7 @@ layout(set = 0, binding = 4) readonly buffer Factor { float factor[]; };
 
 #include "sgd_update.pc.h"
 
-void main() {
-    uint i = item_index();
+void compute_item(uint i) {
     if (i >= quads) return;
     vec4 p = parameter[i], g = gradient[i];
     if (SCALED != 0u) {
@@ -26,3 +25,5 @@ void main() {
     parameter[i] = p - row[0] * v;
     velocity[i] = v;
 }
+
+EACH_ITEM(compute_item)

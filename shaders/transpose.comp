@@ -12,8 +12,7 @@ layout(set = 0, binding = 1) writeonly buffer Y { RAW y[]; };
 
 #include "transpose.pc.h"
 
-void main() {
-    uint i = item_index();
+void compute_item(uint i) {
     if (i >= quads) return;
     uint row = i / row_quads, c = i % row_quads * 4u;
     uint from = row / d2 / d1 * stride[0] + row / d2 % d1 * stride[1] + row % d2 * stride[2];
@@ -28,3 +27,5 @@ void main() {
     }
     y[i] = raw_make(e);
 }
+
+EACH_ITEM(compute_item)

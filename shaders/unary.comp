@@ -17,8 +17,9 @@ layout(set = 0, binding = 1) writeonly buffer Y { QUAD y[]; };
 
 #include "unary.pc.h"
 
-void main() {
-    uint i = item_index();
-    vec4 v = function_apply(ACT, input_load(x, min(i, quads - 1u)));
-    if (i < quads) y[i] = quad_store(v);
+void compute_item(uint item) {
+    vec4 v = function_apply(ACT, input_load(x, min(item, quads - 1u)));
+    if (item < quads) y[item] = quad_store(v);
 }
+
+EACH_ITEM(compute_item)

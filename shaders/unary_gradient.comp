@@ -20,12 +20,12 @@ layout(set = 0, binding = 2) writeonly buffer Dx { QUAD dx[]; };
 
 #include "unary_gradient.pc.h"
 
-void main() {
-    uint i = item_index();
-    bool inside = i < quads;
-    i = min(i, quads - 1u);
+void compute_item(uint item) {
+    uint i = min(item, quads - 1u);
     vec4 v = input_load(x, i), d = input_load(dy, i) * function_derivative(ACT, v);
     bvec4 below = lessThan(v, vec4(least)), above = greaterThan(v, vec4(most));
     d = mix(d, vec4(0.0), below);
-    if (inside) dx[i] = quad_store(mix(d, vec4(0.0), above));
+    if (item == i) dx[i] = quad_store(mix(d, vec4(0.0), above));
 }
+
+EACH_ITEM(compute_item)

@@ -25,17 +25,25 @@ uint tile_col(uint tile, uint c) { return (tile * COLS + c) * LANES_N + lane_n()
 #ifndef GEMM_X_QUAD
 #define GEMM_X_QUAD QUAD
 #endif
+#if defined(TEXEL_INPUTS)
+#include "lib/texel.glsl"
+layout(set = 0, binding = 0) uniform TEXELS x;
+layout(set = 0, binding = 1) uniform TEXELS w;
+layout(set = 0, binding = 2) uniform TEXELS bias;
+layout(set = 0, binding = 3) uniform TEXELS row;
+layout(set = 0, binding = 4) uniform TEXELS residual;
+#define x_load(i) texel_load(x, i)
+#define x_if(valid, q) mix(vec4(0.0), q, bvec4(valid)) // a fetch within a branch is slower
+#define w_load(i) texel_load(w, i)
+#define bias_load(i) texel_load(bias, i)
+#define row_load(i) texel_load(row, i)
+#define residual_load(i) texel_load(residual, i)
+#else
 layout(set = 0, binding = 0) readonly buffer X { GEMM_X_QUAD x[]; };
 layout(set = 0, binding = 1) readonly buffer W { GEMM_W_QUAD w[]; };
 layout(set = 0, binding = 2) readonly buffer Bias { QUAD bias[]; };
 layout(set = 0, binding = 3) readonly buffer Row { QUAD row[]; };
 layout(set = 0, binding = 4) readonly buffer Residual { QUAD residual[]; };
-layout(set = 0, binding = 5) writeonly buffer Y { QUAD y[]; };
-
-#define FETCHES ROWS // quads of x that the invocation loads, a step
-#define EACH_ROW(r) for (uint r = 0u; r < ROWS; r++)
-#define EACH_COL(c) for (uint c = 0u; c < COLS; c++)
-#define EACH_FETCH(f) EACH_ROW(f)
 #define x_load(i) quad_load(x[i])
 #define x_if(valid, q) ((valid) ? (q) : vec4(0.0)) // loads only what is valid: 7 % faster on lavapipe
 #ifndef w_load // a quad of a dense w
@@ -45,6 +53,13 @@ layout(set = 0, binding = 5) writeonly buffer Y { QUAD y[]; };
 #define bias_load(i) quad_load(bias[i])
 #define row_load(i) quad_load(row[i])
 #define residual_load(i) quad_load(residual[i])
+#endif
+layout(set = 0, binding = 5) writeonly buffer Y { QUAD y[]; };
+
+#define FETCHES ROWS // quads of x that the invocation loads, a step
+#define EACH_ROW(r) for (uint r = 0u; r < ROWS; r++)
+#define EACH_COL(c) for (uint c = 0u; c < COLS; c++)
+#define EACH_FETCH(f) EACH_ROW(f)
 
 vec4 acc[ROWS][COLS];
 vec4 a[FETCHES];

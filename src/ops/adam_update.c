@@ -59,8 +59,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
 static bool emit_span(const struct fum_op_call *call, struct fum_dispatches *list,
                       const struct fum_span *span) {
     const double *attr = call->attr;
-    struct fum_dispatch *d = fum_emit_reading(list, "adam_update", FUM_F32, span->count,
-                                              1 << GRADIENT | 7 << READ_AGAIN);
+    struct fum_dispatch *d = fum_emit_quads_reading(list, "adam_update", FUM_F32, span->count,
+                                                    1 << GRADIENT | 7 << READ_AGAIN);
     if (!d) return false;
     FUM_EMIT_SPECS(d, attr[DECOUPLED] != 0, call->has[FACTOR]);
     for (int i = PARAMETER; i <= SECOND; i++) fum_update_emit_written(d, i, span);

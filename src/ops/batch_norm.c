@@ -47,7 +47,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
         struct fum_batch_norm_push push = {.quads = (uint32_t)window.count * quads,
                                            .row_quads = quads,
                                            .eps = (float)call->attr[0]};
-        struct fum_dispatch *d = fum_emit(list, "batch_norm", x->dtype, push.quads);
+        struct fum_dispatch *d = fum_emit_quads(list, "batch_norm", x->dtype, push.quads);
         if (!d) return false;
         FUM_EMIT_SPECS(d, call->has[SCALE], call->has[SHIFT]);
         push.x_skip = fum_emit_rows(list, d, X, window);

@@ -49,7 +49,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t stride[3];
     if (!quads) return true;
     row_strides(call, stride);
-    struct fum_dispatch *d = fum_emit_reading(list, "broadcast", call->out.dtype, quads, 1);
+    struct fum_dispatch *d = fum_emit_quads_reading(list, "broadcast", call->out.dtype, quads, 1);
     if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
         !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;

@@ -33,7 +33,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     uint64_t each = list->info->max_binding / align * align / (4 * fum_dtype_size(wide));
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out), each)) {
-        struct fum_dispatch *d = fum_emit(list, "cast", to, span.count);
+        struct fum_dispatch *d = fum_emit_quads(list, "cast", to, span.count);
         if (!d) return false;
         fum_emit_spec(d, from);
         fum_emit_span(d, 0, from, &span);

@@ -61,7 +61,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     uint64_t quads = fum_desc_quads(&call->out);
     if (!quads) return true;
     struct fum_dispatch *d =
-        fum_emit_reading(list, "conv2d_gradient_kernel", call->out.dtype, quads, 1);
+        fum_emit_quads_reading(list, "conv2d_gradient_kernel", call->out.dtype, quads, 1);
     if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
         !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;

@@ -34,7 +34,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     for (int64_t first = 0; first < rows; first += most) {
         int64_t count = FUM_MIN(most, rows - first);
         uint64_t quads = (uint64_t)(count * fum_shape_row_quads(&out->shape));
-        struct fum_dispatch *d = fum_emit_reading(list, "geglu", out->dtype, quads, 1);
+        struct fum_dispatch *d = fum_emit_quads_reading(list, "geglu", out->dtype, quads, 1);
         if (!d) return false;
         fum_emit_spec(d, (uint32_t)fum_shape_channels(&out->shape));
         struct fum_geglu_push push = {.quads = (uint32_t)quads,

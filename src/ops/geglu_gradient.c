@@ -38,8 +38,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     for (int64_t first = 0; first < rows; first += most) {
         int64_t count = FUM_MIN(most, rows - first);
         int64_t row_quads = fum_shape_row_quads(&dy->shape);
-        struct fum_dispatch *d =
-            fum_emit_reading(list, "geglu_gradient", x->dtype, (uint64_t)(count * row_quads), 3);
+        struct fum_dispatch *d = fum_emit_quads_reading(list, "geglu_gradient", x->dtype,
+                                                        (uint64_t)(count * row_quads), 3);
         if (!d) return false;
         struct fum_geglu_gradient_push push = {.quads = (uint32_t)(count * row_quads),
                                                .row_quads = (uint32_t)row_quads};

@@ -119,13 +119,6 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 
 // ---- gradient ----
 
-// Returns the sum over the rows of each batch, in f32.
-static fum_tensor *add_batch_sum(struct fum_gradient *g, fum_tensor *value) {
-    struct fum_shape shape = g->node->desc.shape;
-    for (int i = 1; i + 1 < shape.rank; i++) shape.dim[i] = 1;
-    return fum_gradient_sum_to(g, fum_gradient_cast(g, value, FUM_F32), shape);
-}
-
 static bool gradient(struct fum_gradient *g) {
     const fum_tensor *node = g->node;
     const struct fum_attr groups[] = {{"groups", node->attr[FUM_GROUP_NORM_GROUPS]}, {0}},
@@ -135,20 +128,22 @@ static bool gradient(struct fum_gradient *g) {
         return fum_refuse(&g->why, "its activation must be a node of its own, and x one tensor");
     const struct fum_inputs in = FUM_INPUTS(x, fum_gradient_fill(g, 1, gamma->desc.shape),
                                             fum_gradient_fill(g, 0, gamma->desc.shape));
-    fum_tensor *normal = fum_gradient_add(g, "group_norm", in, settings),
-               *product = fum_gradient_add(g, "mul", FUM_INPUTS(g->dout, normal), NULL),
-               *dout_sums = add_batch_sum(g, g->dout), *product_sums = add_batch_sum(g, product);
-    if (g->needed[FUM_GROUP_NORM_X]) {
-        fum_tensor *factors = fum_gradient_add(g, "group_norm_affine", in, settings);
+    fum_tensor *factors = fum_gradient_add(g, "group_norm_affine", in, settings),
+               *sums =
+                   fum_gradient_add(g, "group_norm_sums", FUM_INPUTS(g->dout, x, factors), NULL);
+    if (g->needed[FUM_GROUP_NORM_X])
         g->grad[FUM_GROUP_NORM_X] = fum_gradient_add(
-            g, "group_norm_gradient",
-            FUM_INPUTS(g->dout, normal, dout_sums, product_sums, gamma, factors), groups);
+            g, "group_norm_gradient", FUM_INPUTS(g->dout, x, sums, gamma, factors), groups);
+    // The sums of all batches: the gradient of beta, then that of gamma.
+    const struct fum_shape halves = {3, {1, 2, fum_shape_channels(&gamma->desc.shape)}},
+                           by_half = {2, {2, halves.dim[2]}};
+    fum_tensor *both = fum_gradient_reshape(g, fum_gradient_sum_to(g, sums, halves), by_half);
+    for (int i = 0; i < 2; i++) {
+        int input = i == 0 ? FUM_GROUP_NORM_BETA : FUM_GROUP_NORM_GAMMA;
+        if (g->needed[input])
+            g->grad[input] = fum_gradient_reshape(g, fum_gradient_part(g, both, i, 1),
+                                                  node->in[input]->desc.shape);
     }
-    if (g->needed[FUM_GROUP_NORM_GAMMA])
-        g->grad[FUM_GROUP_NORM_GAMMA] = fum_gradient_sum_to(g, product_sums, gamma->desc.shape);
-    if (g->needed[FUM_GROUP_NORM_BETA])
-        g->grad[FUM_GROUP_NORM_BETA] =
-            fum_gradient_sum_to(g, dout_sums, node->in[FUM_GROUP_NORM_BETA]->desc.shape);
     return true;
 }
 

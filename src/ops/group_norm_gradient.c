@@ -1,44 +1,43 @@
 // SPDX-License-Identifier: MIT
-// The gradient of a group norm by its input. Inputs dy and n, the normalised x without scale and
-// shift, are [batch, .., channels]. The sums of dy and of dy n over the rows of a batch are f32
-// [batch, .., channels]. Then come gamma [channels], and group_norm_affine's f32 [batch, 2,
-// channels] of x for a gamma of 1, whose first half is 1 / deviation. Over a group's means
+// The gradient of a group norm by its input. Inputs dy and x are [batch, .., channels]. Then come
+// group_norm_sums' f32 [batch, 2, channels] of both, and gamma [channels]. The last is
+// group_norm_affine's f32 [batch, 2, channels] of x for a gamma of 1 and a beta of 0. It normalises
+// x: n = x / deviation - mean / deviation. Over a group's means
 // dx = (gamma dy - mean(gamma dy) - n mean(gamma dy n)) / deviation.
 #include "ops/lib/texels.h"
 #include "shaders/group_norm_gradient.pc.h"
 
-enum { DY, NORMAL, DY_SUMS, PRODUCT_SUMS, GAMMA, FACTORS };
+enum { DY, X, SUMS, GAMMA, FACTORS };
 static const struct fum_attr_def attrs[] = {{"groups", 32}, {0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *dy = &call->in[DY];
     int64_t batches = dy->shape.dim[0], channels = fum_shape_channels(&dy->shape), groups;
-    const struct fum_shape factors = {3, {batches, 2, channels}};
+    const struct fum_shape by_channel = {3, {batches, 2, channels}};
     if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"groups", 1, INT32_MAX}, &groups, why))
         return false;
-    bool same = fum_is_storage(dy->dtype) && call->in[NORMAL].dtype == dy->dtype &&
+    bool same = fum_is_storage(dy->dtype) && call->in[X].dtype == dy->dtype &&
                 call->in[GAMMA].dtype == dy->dtype &&
-                fum_shape_same(&call->in[NORMAL].shape, &dy->shape);
+                fum_shape_same(&call->in[X].shape, &dy->shape);
     bool sums = dy->shape.rank >= 2 && channels % groups == 0;
-    for (int i = DY_SUMS; i <= PRODUCT_SUMS; i++)
-        sums = sums && call->in[i].dtype == FUM_F32 &&
-               fum_shape_channels(&call->in[i].shape) == channels &&
-               fum_shape_rows(&call->in[i].shape) == batches;
-    if (!same || !sums || fum_shape_count(&call->in[GAMMA].shape) != channels ||
-        call->in[FACTORS].dtype != FUM_F32 || !fum_shape_same(&call->in[FACTORS].shape, &factors))
-        return fum_refuse(why, "dy and n must be of one shape and type, and the others by channel");
+    const int f32[] = {SUMS, FACTORS};
+    for (int i = 0; i < 2; i++)
+        sums = sums && call->in[f32[i]].dtype == FUM_F32 &&
+               fum_shape_same(&call->in[f32[i]].shape, &by_channel);
+    if (!same || !sums || fum_shape_count(&call->in[GAMMA].shape) != channels)
+        return fum_refuse(why, "dy and x must be of one shape and type, and the others by channel");
     call->out = *dy;
     return true;
 }
 
-// Returns the sum over the group of channel c of gamma times one of the sums of batch b.
-static double group_sum(const struct fum_op_call *call, const double *const *in, int input,
+// Returns the sum over the group of channel c of gamma times the sums of dy (half 0) or dy n (1).
+static double group_sum(const struct fum_op_call *call, const double *const *in, int half,
                         int64_t b, int64_t c) {
     int64_t channels = fum_shape_channels(&call->out.shape),
             each = channels / (int64_t)call->attr[0];
     double sum = 0;
     for (int64_t i = c / each * each; i < (c / each + 1) * each; i++)
-        sum += in[GAMMA][i] * in[input][b * channels + i];
+        sum += in[GAMMA][i] * in[SUMS][(2 * b + half) * channels + i];
     return sum;
 }
 
@@ -49,12 +48,13 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
     double n = (double)(rows * (channels / (int64_t)call->attr[0]));
     for (int64_t b = 0; b < batches; b++)
         for (int64_t c = 0; c < channels; c++) {
-            double dy_mean = group_sum(call, in, DY_SUMS, b, c) / n,
-                   product_mean = group_sum(call, in, PRODUCT_SUMS, b, c) / n;
+            double dy_mean = group_sum(call, in, 0, b, c) / n,
+                   product_mean = group_sum(call, in, 1, b, c) / n;
+            const double *factors = in[FACTORS] + 2 * b * channels + c;
             for (int64_t r = 0; r < rows; r++) {
                 int64_t i = (b * rows + r) * channels + c;
-                out[i] = (in[GAMMA][c] * in[DY][i] - dy_mean - in[NORMAL][i] * product_mean) *
-                         in[FACTORS][2 * b * channels + c];
+                double normal = in[X][i] * factors[0] + factors[channels];
+                out[i] = (in[GAMMA][c] * in[DY][i] - dy_mean - normal * product_mean) * factors[0];
             }
         }
 }
@@ -75,13 +75,13 @@ static struct fum_group_norm_gradient_push push_of(const struct fum_op_call *cal
 // Adds what writes, by batch and channel, the factors of dy and of n and what is taken off.
 static bool add_terms(const struct fum_op_call *call, struct fum_dispatch_bind terms,
                       struct fum_dispatches *list) {
-    enum { F32_INPUTS = 1 | 2 | 8 };
+    enum { F32_INPUTS = 1 | 4 };
     const struct fum_group_norm_gradient_push push = push_of(call);
     struct fum_dispatch *d =
         fum_emit_reading(list, "group_norm_gradient_terms", call->out.dtype,
-                         (uint64_t)push.batches * push.quads, 15 | F32_INPUTS << FUM_TEXELS_F32);
+                         (uint64_t)push.batches * push.quads, 7 | F32_INPUTS << FUM_TEXELS_F32);
     if (!d) return false;
-    for (int i = DY_SUMS; i <= FACTORS; i++)
+    for (int i = SUMS; i <= FACTORS; i++)
         if (!fum_emit_whole(list, d, i, &call->in[i])) return false;
     fum_emit_bind(d, terms);
     FUM_EMIT_PUSH(d, push);
@@ -93,13 +93,13 @@ static bool add_rows(const struct fum_op_call *call, struct fum_dispatch_bind te
                      struct fum_dispatches *list, struct fum_rows rows) {
     struct fum_group_norm_gradient_push push = push_of(call);
     struct fum_dispatch *d =
-        fum_emit_reading(list, "group_norm_gradient", call->out.dtype,
-                         (uint64_t)rows.count * push.quads, 7 | 4 << FUM_TEXELS_F32);
+        fum_emit_quads_reading(list, "group_norm_gradient", call->out.dtype,
+                               (uint64_t)rows.count * push.quads, 7 | 4 << FUM_TEXELS_F32);
     if (!d) return false;
     push.first_row = (uint32_t)rows.first;
     push.rows = (uint32_t)rows.count;
     push.dy_skip = fum_emit_rows(list, d, DY, rows);
-    push.normal_skip = fum_emit_rows(list, d, NORMAL, rows);
+    push.x_skip = fum_emit_rows(list, d, X, rows);
     terms.write = false;
     fum_emit_bind(d, terms);
     push.dx_skip = fum_emit_rows(list, d, FUM_OUT, rows);
@@ -131,8 +131,8 @@ static double flops(const struct fum_op_call *call) {
 const struct fum_op fum_op_group_norm_gradient = {
     .name = "group_norm_gradient",
     .attrs = attrs,
-    .min_inputs = 6,
-    .max_inputs = 6,
+    .min_inputs = 5,
+    .max_inputs = 5,
     .infer = infer,
     .reference = reference,
     .dispatch = dispatch,

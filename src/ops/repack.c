@@ -10,7 +10,8 @@ static const struct fum_attr_def attrs[] = {FUM_SHAPE_ATTR_DEFS, {0}};
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     uint64_t quads = fum_desc_quads(&call->out);
     if (!fum_shape_count(&call->out.shape)) return true;
-    struct fum_dispatch *d = fum_emit(list, "repack", fum_raw_variant(call->out.dtype), quads);
+    struct fum_dispatch *d =
+        fum_emit_quads(list, "repack", fum_raw_variant(call->out.dtype), quads);
     if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
         !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;

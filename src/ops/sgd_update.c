@@ -42,7 +42,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out),
                          fum_quads_per_binding(list->info, FUM_F32))) {
-        struct fum_dispatch *d = fum_emit(list, "sgd_update", FUM_F32, span.count);
+        struct fum_dispatch *d = fum_emit_quads(list, "sgd_update", FUM_F32, span.count);
         if (!d) return false;
         fum_emit_spec(d, call->has[FACTOR]);
         fum_update_emit_written(d, PARAMETER, &span);

@@ -55,7 +55,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     int64_t dim[4], stride[4];
     if (!quads) return true;
     strides(call, 4 * fum_shape_row_quads(&call->in[0].shape), dim, stride);
-    struct fum_dispatch *d = fum_emit(list, "transpose", fum_raw_variant(call->out.dtype), quads);
+    struct fum_dispatch *d =
+        fum_emit_quads(list, "transpose", fum_raw_variant(call->out.dtype), quads);
     if (!d || !fum_emit_whole(list, d, 0, &call->in[0]) ||
         !fum_emit_whole(list, d, FUM_OUT, &call->out))
         return false;

@@ -37,7 +37,8 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out),
                          fum_quads_per_binding(list->info, dtype))) {
-        struct fum_dispatch *d = fum_emit_reading(list, "unary_gradient", dtype, span.count, 3);
+        struct fum_dispatch *d =
+            fum_emit_quads_reading(list, "unary_gradient", dtype, span.count, 3);
         if (!d) return false;
         fum_emit_spec(d, (uint32_t)call->attr[ACT]);
         fum_emit_span(d, 0, dtype, &span);

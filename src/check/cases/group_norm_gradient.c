@@ -6,7 +6,7 @@
 #define SUMS(...) \
     { .shape = FUM_DIMS(__VA_ARGS__), .type = FUM_CASE_F32 }
 #define IN(b, h, w, c) \
-    { X(b, h, w, c), X(b, h, w, c), SUMS(b, 1, 1, c), SUMS(b, 1, 1, c), X(c), SUMS(b, 2, c) }
+    { X(b, h, w, c), X(b, h, w, c), SUMS(b, 2, c), X(c), SUMS(b, 2, c) }
 
 static const struct fum_op_case cases[] = {
     {.name = "one element", .in = IN(1, 1, 1, 1), .attrs = {{"groups", 1}}},
@@ -15,7 +15,7 @@ static const struct fum_op_case cases[] = {
     {.name = "one group of six", .in = IN(3, 3, 3, 6), .attrs = {{"groups", 1}}},
     {.name = "a group for each of five", .in = IN(2, 2, 7, 5), .attrs = {{"groups", 5}}},
     {.name = "tokens",
-     .in = {X(2, 9, 12), X(2, 9, 12), SUMS(2, 1, 12), SUMS(2, 1, 12), X(12), SUMS(2, 2, 12)},
+     .in = {X(2, 9, 12), X(2, 9, 12), SUMS(2, 2, 12), X(12), SUMS(2, 2, 12)},
      .attrs = {{"groups", 3}}},
     {.name = "no images", .in = IN(0, 4, 4, 8), .attrs = {{"groups", 2}}},
     {.name = "rows in windows",

@@ -80,7 +80,7 @@ static bool dispatch_flat(const struct fum_op_call *call, enum fum_binary op,
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out),
                          fum_quads_per_binding(list->info, dtype))) {
-        struct fum_dispatch *d = fum_emit_reading(list, "binary", dtype, span.count, 3);
+        struct fum_dispatch *d = fum_emit_quads_reading(list, "binary", dtype, span.count, 3);
         if (!d) return false;
         FUM_EMIT_SPECS(d, op, 1);
         for (int k = 0; k < 2; k++) fum_emit_span(d, k, dtype, &span);
@@ -99,7 +99,7 @@ static bool emit_rows(const struct fum_op_call *call, enum fum_binary op,
     uint32_t row_quads = (uint32_t)fum_shape_row_quads(&out->shape), base[2], quads[2];
     int64_t stride[2][3];
     struct fum_dispatch *d =
-        fum_emit_reading(list, "binary", out->dtype, (uint64_t)count * row_quads, 3);
+        fum_emit_quads_reading(list, "binary", out->dtype, (uint64_t)count * row_quads, 3);
     if (!d) return false;
     FUM_EMIT_SPECS(d, op, 0);
     for (int k = 0; k < 2; k++) {

@@ -21,7 +21,8 @@ static bool emit_region(struct fum_dispatches *list, const struct fum_copy *c, s
                                  (r.runs - 1) * c->dst_step + r.count};
     uint32_t src_quads = (uint32_t)fum_shape_row_quads(&c->src.shape);
     uint32_t dst_quads = (uint32_t)fum_shape_row_quads(&c->dst.shape);
-    struct fum_dispatch *d = fum_emit(list, "copy", fum_raw_variant(c->dst.dtype), (uint64_t)items);
+    struct fum_dispatch *d =
+        fum_emit_quads(list, "copy", fum_raw_variant(c->dst.dtype), (uint64_t)items);
     if (!d) return false;
     if (c->dst.dtype != FUM_I32) fum_read_texels(list, d, 1);
     fum_emit_spec(d, c->src_channel % 4 == 0 && c->dst_channel % 4 == 0);

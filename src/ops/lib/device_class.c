@@ -55,10 +55,11 @@ static bool is_any(const struct fum_device_info *info) {
 // clang-format off
 static const struct fum_device_class classes[] = {
     // Shared memory and barriers only cost there: all of a CPU's memory is cached alike. Tiles are
-    // for --variant, and small, because LLVM compiles their unrolled loops for seconds.
+    // for --variant, and small, because LLVM compiles their unrolled loops for seconds. A workgroup
+    // starts in about 90 ns, in which its 8 lanes could read and write two quads each.
     {"cpu", is_cpu, {&fum_variant_texel}, .prefers_texels = true,
      .shared_is_slow = true, .scattered_loads = true, .long_groups = true, .spills_to_cache = true,
-     .slow_compiler = true, .winograd = true,
+     .slow_compiler = true, .winograd = true, .turns = 16,
      .most_tile = 32, .most_threads = 128, .tile_registers = 220, .matrix_registers = 280, .pad = 0,
      .cores = 2, .fill = 8, .load_cost = 8},
     // The large tile is ggml's. f16 arithmetic runs at f32's rate from Ampere on, where no tensor

@@ -24,6 +24,7 @@ struct fum_device_class {
     bool long_groups;      // a workgroup may take long while others idle
     bool spills_to_cache;  // registers spill to the first-level cache: larger blocks
     bool slow_compiler;    // takes seconds for large unrolled kernels
+    uint32_t turns;        // items of short kernels that an invocation computes; 0: one
     bool winograd;         // convolutions by Winograd's tiles are faster
     uint32_t most_tile;    // largest side of a tile
     uint32_t most_threads; // largest workgroup

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "ops/lib/emit.h"
 
+#include "ops/lib/device_class.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { TURNS = 1 }; // of the specialisation constants, see shaders/lib/index.glsl
 
 // ---- dispatches ----
 
@@ -29,6 +33,16 @@ struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, e
                               uint64_t items) {
     uint32_t lanes = fum_lanes(list->info);
     return fum_emit_groups(list, shader, dtype, lanes, FUM_DIV_UP(items, lanes));
+}
+
+struct fum_dispatch *fum_emit_quads(struct fum_dispatches *list, const char *shader,
+                                    enum fum_dtype dtype, uint64_t items) {
+    uint32_t lanes = fum_lanes(list->info);
+    uint32_t turns = FUM_MAX(fum_device_class_of(list->info)->turns, 1);
+    struct fum_dispatch *d =
+        fum_emit_groups(list, shader, dtype, lanes, FUM_DIV_UP(items, lanes * turns));
+    if (d) d->spec[TURNS] = turns;
+    return d;
 }
 
 const char *fum_emit_shader(struct fum_dispatches *list, const char *shader,

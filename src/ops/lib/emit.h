@@ -14,7 +14,11 @@
 // no room for it.
 struct fum_dispatch *fum_emit(struct fum_dispatches *list, const char *shader, enum fum_dtype dtype,
                               uint64_t items);
-// Does the same for `groups` workgroups of `lanes` invocations.
+// Does the same for short items, such as a quad that is read, changed and written. Where a
+// workgroup costs more than these (struct fum_device_class), an invocation computes several.
+struct fum_dispatch *fum_emit_quads(struct fum_dispatches *list, const char *shader,
+                                    enum fum_dtype dtype, uint64_t items);
+// Adds a dispatch as fum_emit does, for `groups` workgroups of `lanes` invocations.
 struct fum_dispatch *fum_emit_groups(struct fum_dispatches *list, const char *shader,
                                      enum fum_dtype dtype, uint32_t lanes, uint64_t groups);
 

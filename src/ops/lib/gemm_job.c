@@ -11,7 +11,7 @@ static bool add_reduction(const struct fum_gemm_job *job, struct fum_dispatch_bi
     const struct fum_gemm_push *p = &job->push;
     uint32_t rows = p->rows * p->batches;
     struct fum_dispatch *d =
-        fum_emit(list, "gemm_reduce", job->call->out.dtype, (uint64_t)rows * p->n_quads);
+        fum_emit_quads(list, "gemm_reduce", job->call->out.dtype, (uint64_t)rows * p->n_quads);
     if (!d) return false;
     FUM_EMIT_SPECS(d, job->act, fum_gemm_epilogue_of(job->call));
     layers.write = false;

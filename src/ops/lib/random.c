@@ -65,8 +65,8 @@ bool fum_random_dispatch(const struct fum_op_call *call, enum fum_random kind,
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out),
                          fum_quads_per_binding(list->info, dtype))) {
-        struct fum_dispatch *d = fum_emit(list, integer ? "random_integer" : "random",
-                                          integer ? FUM_F32 : dtype, span.count);
+        struct fum_dispatch *d = fum_emit_quads(list, integer ? "random_integer" : "random",
+                                                integer ? FUM_F32 : dtype, span.count);
         if (!d) return false;
         if (!integer) fum_emit_spec(d, kind == FUM_RANDOM_NORMAL);
         fum_emit_operand(d, 0);

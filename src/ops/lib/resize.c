@@ -26,7 +26,7 @@ static bool emit_lines(const struct fum_op_call *call, bool shuffle, struct fum_
             out_width = out->shape.dim[2];
     int64_t in_first = first / factor, in_count = (first + count - 1) / factor - in_first + 1;
     uint64_t quads = (uint64_t)(count * out_width * fum_shape_row_quads(&out->shape));
-    struct fum_dispatch *d = fum_emit(list, "resize", fum_raw_variant(out->dtype), quads);
+    struct fum_dispatch *d = fum_emit_quads(list, "resize", fum_raw_variant(out->dtype), quads);
     if (!d) return false;
     if (out->dtype != FUM_I32) fum_read_texels(list, d, 1);
     fum_emit_spec(d, shuffle);

@@ -36,6 +36,13 @@ void fum_read_texels(const struct fum_dispatches *list, struct fum_dispatch *d, 
     d->texels = inputs;
 }
 
+struct fum_dispatch *fum_emit_quads_reading(struct fum_dispatches *list, const char *shader,
+                                            enum fum_dtype dtype, uint64_t items, uint32_t inputs) {
+    struct fum_dispatch *d = fum_emit_quads(list, shader, dtype, items);
+    if (d) fum_read_texels(list, d, inputs);
+    return d;
+}
+
 struct fum_dispatch *fum_emit_reading(struct fum_dispatches *list, const char *shader,
                                       enum fum_dtype dtype, uint64_t items, uint32_t inputs) {
     struct fum_dispatch *d = fum_emit(list, shader, dtype, items);

@@ -16,6 +16,9 @@ bool fum_texels_faster(const struct fum_device_info *info, const struct fum_tuni
 // Makes a dispatch run the kernel NAME_texel, which reads the bindings of the set `inputs` (bit i:
 // binding i) as texels, where that is faster.
 void fum_read_texels(const struct fum_dispatches *list, struct fum_dispatch *d, uint32_t inputs);
+// Adds such a dispatch, else as fum_emit_quads does.
+struct fum_dispatch *fum_emit_quads_reading(struct fum_dispatches *list, const char *shader,
+                                            enum fum_dtype dtype, uint64_t items, uint32_t inputs);
 // Adds such a dispatch, else as fum_emit does.
 struct fum_dispatch *fum_emit_reading(struct fum_dispatches *list, const char *shader,
                                       enum fum_dtype dtype, uint64_t items, uint32_t inputs);

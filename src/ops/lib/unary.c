@@ -71,7 +71,7 @@ bool fum_unary_dispatch(const struct fum_op_call *call, enum fum_act act,
     struct fum_span span = {0};
     while (fum_span_next(&span, fum_desc_quads(&call->out),
                          fum_quads_per_binding(list->info, dtype))) {
-        struct fum_dispatch *d = fum_emit_reading(list, "unary", dtype, span.count, 1);
+        struct fum_dispatch *d = fum_emit_quads_reading(list, "unary", dtype, span.count, 1);
         if (!d) return false;
         fum_emit_spec(d, act);
         fum_emit_span(d, 0, dtype, &span);

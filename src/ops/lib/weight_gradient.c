@@ -132,7 +132,8 @@ static bool add_parts(const struct job *job) {
 // Adds what sums the layers in their order.
 static bool add_reduction(const struct job *job) {
     const struct fum_desc *out = &job->call->out;
-    struct fum_dispatch *d = fum_emit(job->list, "gemm_reduce", out->dtype, fum_desc_quads(out));
+    struct fum_dispatch *d =
+        fum_emit_quads(job->list, "gemm_reduce", out->dtype, fum_desc_quads(out));
     if (!d) return false;
     FUM_EMIT_SPECS(d, FUM_ACT_NONE, 0);
     for (int i = 0; i < 4; i++) // the layers, and what the epilogue does not read

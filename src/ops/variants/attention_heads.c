@@ -41,7 +41,8 @@ static bool add_copy(const struct padding *p, int i, int64_t first, int64_t coun
     bool back = i == RESULT;
     const struct fum_desc *dense = back ? &p->call->out : &p->call->in[i], *padded = &p->desc[i];
     uint64_t quads = (uint64_t)(count * fum_shape_row_quads(back ? &dense->shape : &padded->shape));
-    struct fum_dispatch *d = fum_emit(p->list, "repack", fum_raw_variant(dense->dtype), quads);
+    struct fum_dispatch *d =
+        fum_emit_quads(p->list, "repack", fum_raw_variant(dense->dtype), quads);
     if (!d) return false;
     uint32_t dense_channels = (uint32_t)(p->heads * p->channels),
              padded_channels = (uint32_t)p->channels, dense_skip, padded_skip;

@@ -33,6 +33,15 @@ const struct fum_gemm_kernels *fum_gemm_kernels_for(const struct fum_dispatches 
     return texel ? &fum_gemm_texel : &fum_gemm_plain;
 }
 
+// Blocks are those of plain kernels, whose lanes lie along the rows where columns are few.
+static struct fum_gemm_tile choose_narrow_tile(const struct fum_device_info *info, int64_t rows,
+                                               int64_t terms, int64_t quads, size_t quad_bytes) {
+    return fum_gemm_plain.choose(info, rows, terms, quads, quad_bytes);
+}
+
+static const struct fum_gemm_kernels narrow_kernels = {
+    .conv2d = "conv2d_narrow_texel", .texels = 0x1f, .choose = choose_narrow_tile};
+
 // True if the kernels serve so many channels. One or two quads of outputs would leave nearly all
 // lanes idle. Quantised weights are multiplied out here at any width, since that costs most.
 static bool serves(int64_t channels, const struct fum_packing *quantised) {
@@ -52,8 +61,9 @@ static bool matmul(const struct fum_op_call *call, const struct fum_gemm *g,
 
 static bool conv2d(const struct fum_op_call *call, const struct fum_conv *c,
                    struct fum_dispatches *list) {
-    return c->in_c > 0 && serves(c->out_c, c->quantised) &&
-           fum_conv_dispatch_by(&fum_gemm_texel, call, c, list);
+    if (c->in_c == 0) return false;
+    bool wide = serves(c->out_c, c->quantised);
+    return fum_conv_dispatch_by(wide ? &fum_gemm_texel : &narrow_kernels, call, c, list);
 }
 
 enum { ATTENTION_HEAD = 256 }; // widest head
