@@ -29,6 +29,7 @@ enum fum_result fum_graph_clone(fum_graph **out, const fum_graph *graph, struct 
     clone->quantised = graph->quantised;
     clone->trains = graph->trains;
     clone->trains_user = graph->trains_user;
+    clone->checkpointing = graph->checkpointing;
     clone->capacity = count;
     clone->count = graph->count;
     return FUM_OK;

@@ -40,7 +40,8 @@ struct fum_lowering_site {
     double share; // the call's part of the floating-point operations of its stage, 0 to 1
     // The weight that input 1 is, or is computed from. NULL: it is no weight.
     const struct fum_desc *weight;
-    bool trains; // the graph is a training's: its stage has the backward pass, too
+    // True in a training that need not save memory. Its stage has the backward pass, too.
+    bool trains;
 };
 
 // An op with the same inputs and settings that computes the same from another packing of input 1.

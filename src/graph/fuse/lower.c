@@ -4,8 +4,8 @@
 // Input 1 is a weight that only the node reads, in the packing from which the lowering starts. It
 // is replaced by a weight of the same tensors in the files, packed as the other op reads it. A
 // weight that a training keeps fixed may have more readers: the backward pass reads it, too. There
-// input 1 may also be computed from the weight. Or input 1 is a parameter, or a node of the same
-// stage, and stays.
+// input 1 may also be computed from the weight. A training that saves memory by checkpoints keeps
+// one copy of a weight. Or input 1 is a parameter, or a node of the same stage, and stays.
 #include "graph/fuse/rule.h"
 
 // True if input 1 is computed in each run of the node's stage, or changes between them.
@@ -15,6 +15,11 @@ static bool changes(const fum_tensor *node) {
            (weight->kind == FUM_TENSOR_NODE && weight->stage == node->stage);
 }
 
+// True if a weight may be packed in one way for each of its readers.
+static bool packs_copies(const fum_graph *graph) {
+    return fum_graph_is_training(graph) && !graph->checkpointing;
+}
+
 // Returns the weight from which a lowering starts. NULL: the node has none.
 static const fum_tensor *find_weight(const struct fum_lowering *lowering, const fum_tensor *node) {
     const fum_tensor *weight = node->in[1];
@@ -22,7 +27,7 @@ static const fum_tensor *find_weight(const struct fum_lowering *lowering, const 
         if (weight->kind != FUM_TENSOR_NODE || weight->op != lowering->through) return NULL;
         weight = weight->in[0];
     }
-    bool owned = weight->uses == 1 || fum_graph_is_training(node->graph);
+    bool owned = weight->uses == 1 || packs_copies(node->graph);
     bool found = weight->kind == FUM_TENSOR_WEIGHT && weight->packing == lowering->from && owned;
     return found ? weight : NULL;
 }
@@ -59,7 +64,7 @@ bool fum_fuse_lower(const struct fum_fuser *fuser, fum_tensor *node) {
                                      .call = &call,
                                      .share =
                                          fum_op_flops(node->op, &call) / fuser->flops[node->stage],
-                                     .trains = fum_graph_is_training(node->graph)};
+                                     .trains = packs_copies(node->graph)};
     for (; lowering->op; lowering++)
         if (apply(lowering, &site, node)) return true;
     return false;

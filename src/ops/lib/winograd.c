@@ -64,15 +64,18 @@ enum { LEAST_PAIRS = 32 * 64 };
 // eight times as large as conv2d's. Only small weights for large images are worth that.
 enum { PIXELS_OF_4_FROM_16_BITS = 8192, BYTES_OF_4_FROM_16_BITS = 64 << 20 };
 
-// Steps of a training are many, so there the time counts and not the bytes. Products are faster
-// from so many tiles on, which fill a block of rows.
-enum { BLOCK_TILES = 16 };
+// Steps of a training are many, so there the time counts more than the bytes. Products are faster
+// from so many tiles on, which fill a block of rows. A step has little more than three times the
+// model's arithmetic. F(4x4) takes so many bytes for images of less than PIXELS_OF_4.
+enum { BLOCK_TILES = 16, TRAINED_BYTES_OF_4 = 192 << 20 };
+#define LEAST_TRAINED_SHARE 0.001
 
 static struct fum_desc weight_of(const struct fum_lowering_site *site, const struct fum_conv *c) {
     enum fum_dtype storage = site->call->in[FUM_GEMM_X].dtype;
     int64_t pixels = c->batches * c->out_h * c->out_w;
     const struct fum_desc large = {{3, {36, c->in_c, c->out_c}}, FUM_F32};
-    bool four = site->trains ? pixels >= 16 * BLOCK_TILES : fum_winograd_tile(pixels) == 4;
+    bool four = fum_winograd_tile(pixels) == 4 || (site->trains && pixels >= 16 * BLOCK_TILES &&
+                                                   fum_desc_bytes(&large) <= TRAINED_BYTES_OF_4);
     if (storage != FUM_F32)
         four =
             pixels >= PIXELS_OF_4_FROM_16_BITS && fum_desc_bytes(&large) <= BYTES_OF_4_FROM_16_BITS;
@@ -108,15 +111,11 @@ static bool is_possible(const struct fum_lowering_site *site, const struct fum_d
            fum_op_conv2d_winograd.dispatch(&call, &list);
 }
 
-// True if the call has little to do in its stage. A training's stage has much more than the model.
-static bool is_small(const struct fum_lowering_site *site, const struct fum_conv *c) {
-    return site->trains ? c->in_c * c->out_c < LEAST_PAIRS : site->share < LEAST_SHARE;
-}
-
 bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight) {
     struct fum_conv c = fum_conv_of(site->call);
     const struct fum_desc u = weight_of(site, &c);
-    if (is_small(site, &c) || !suits(site, &c, u.shape.dim[0] == 36 ? 4 : 2) ||
+    double least = site->trains ? LEAST_TRAINED_SHARE : LEAST_SHARE;
+    if (site->share < least || !suits(site, &c, u.shape.dim[0] == 36 ? 4 : 2) ||
         !is_possible(site, &u))
         return false;
     *weight = u;
