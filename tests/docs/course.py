@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ SHORT = {
     "evaluate": {"--count": "4", "--tolerance": "0.1"},
     "dataset": {"--count": "64", "--held-out": "32"},
 }
+SLOW_SAMPLES = {"score", "dreambooth", "textual-inversion"}
 NO_STEPS = {"vae", "cvae", "hvae", "kl"}  # models that are drawn in one go
 
 
@@ -48,8 +50,9 @@ def shorten(words):
     if kind == "dataset" and words[2] != "glyphs":
         short = {}
     out = list(words)
-    if kind == "train" and words[2] == "score":
-        out += ["--set", "train.sample_every=0"]  # 16 pictures of a hundred steps
+    if kind == "train" and words[2] in SLOW_SAMPLES:
+        out += ["--set", "train.sample_every=0"]
+    out = [re.sub("^prior.count=.*", "prior.count=2", word) for word in out]
     for option, value in short.items():
         if option in out:
             out[out.index(option) + 1] = value
@@ -65,6 +68,7 @@ def main():
         print("no Vulkan device")
         return 1 if os.environ.get("FUM_REQUIRE_DEVICE") else 77
     with tempfile.TemporaryDirectory() as work:
+        shutil.copytree(ROOT / "docs/course/monster", f"{work}/monster")
         for page in pages():
             for words in commands(page):
                 done = subprocess.run(shorten(words), cwd=work, env=env, capture_output=True, text=True,
