@@ -140,7 +140,7 @@ static char *format_json(const struct fum_evaluate_result *r) {
 static void print_bits(const struct evaluate_options *values, char **sets,
                        const struct fum_bits_result *r) {
     char note[96];
-    print_set("model", sets[0], 0);
+    cli_put_line(cli_report_stream(), "%-10s %s", "model", sets[0]);
     print_set("DATA", sets[1], r->count);
     snprintf(note, sizeof note, "bits per dimension, %d evaluations", r->evaluations);
     print_number(values->bound ? "bound" : "likelihood", r->bits, note);
