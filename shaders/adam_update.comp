@@ -27,20 +27,27 @@ INPUT(8, OldSecond, old_second);
 
 #include "adam_update.pc.h"
 
+// What a load for each item would take longer to fetch than the item takes.
+float scale, rate, m_share, root_share;
+
+void load_row() {
+    scale = SCALED != 0u ? factor[0] : 1.0;
+    rate = row[0];
+    m_share = rate / row[1];
+    root_share = inversesqrt(row[2]);
+}
+
 void compute_item(uint i) {
     uint at = min(i, quads - 1u);
     vec4 p = OLD(parameter, at), g = input_load(gradient, at), old_m = OLD(first, at), old_v = OLD(second, at);
-    if (i >= quads) return;
-    if (SCALED != 0u) {
-        if (factor[0] == 0.0) return; // the update is skipped, whatever the gradient
-        g *= factor[0];
-    }
+    if (i >= quads || scale == 0.0) return; // 0: the update is skipped, whatever the gradient
+    if (SCALED != 0u) g *= scale;
     if (DECOUPLED == 0u) g += decay * p;
     vec4 m = beta1 * old_m + rest1 * g, v = beta2 * old_v + rest2 * g * g;
-    if (DECOUPLED != 0u) p -= row[0] * decay * p;
-    parameter[i] = p - row[0] * (m / row[1]) / (sqrt(v / row[2]) + eps);
+    if (DECOUPLED != 0u) p -= rate * decay * p;
+    parameter[i] = p - m_share * m / (sqrt(v) * root_share + eps);
     first[i] = m;
     second[i] = v;
 }
 
-EACH_ITEM(compute_item)
+EACH_ITEM_AFTER(load_row(), compute_item)

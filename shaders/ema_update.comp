@@ -21,11 +21,13 @@ INPUT(3, Old, old);
 
 #include "ema_update.pc.h"
 
+bool skipped;
+
 void compute_item(uint i) {
     uint at = min(i, quads - 1u);
     vec4 next = decay * OLD(at) + rest * input_load(x, at);
-    if (i >= quads || (SKIPS != 0u && factor[0] == 0.0)) return;
+    if (i >= quads || skipped) return;
     average[i] = next;
 }
 
-EACH_ITEM(compute_item)
+EACH_ITEM_AFTER(skipped = SKIPS != 0u && factor[0] == 0.0, compute_item)

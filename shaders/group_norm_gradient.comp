@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// dx = dy a - n b - c, with a, b and c by batch and channel from group_norm_gradient_terms. One invocation per quad.
+// dx = dy a - x b - c, with a, b and c by batch and channel from group_norm_gradient_terms. One invocation per block of
+// rows and quad.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/input.glsl"
+
+layout(constant_id = 3) const uint BLOCK = 8;
 
 INPUT(0, Dy, dy);
 INPUT(1, X, x);
@@ -13,13 +16,15 @@ layout(set = 0, binding = 3) writeonly buffer Dx { QUAD dx[]; };
 
 #include "group_norm_gradient.pc.h"
 
-void compute_item(uint item) {
-    uint i = min(item, rows * quads - 1u), row = divide(i, quads), quad = i - row * quads;
-    uint at = divide(first_row + row, batch_rows) * 3u * quads + quad;
+void main() {
+    uint item = min(item_index(), batches * blocks * quads - 1u), part = divide(item, quads), q = item - part * quads;
+    uint batch = divide(part, blocks), block = part - batch * blocks;
+    uint at = (first_batch + batch) * 3u * quads + q;
     vec4 a = input_load_f32(terms, at), b = input_load_f32(terms, at + quads);
     vec4 c = input_load_f32(terms, at + 2u * quads);
-    vec4 v = input_load(dy, dy_skip + i) * a - input_load(x, x_skip + i) * b - c;
-    if (item == i) dx[dx_skip + i] = quad_store(v);
+    uint first = block * BLOCK, count = min(BLOCK, rows - first), i = (batch * rows + first) * quads + q;
+    for (uint r = 0u; r < count; r++, i += quads) {
+        vec4 v = input_load(dy, dy_skip + i) * a - input_load(x, x_skip + i) * b - c;
+        if (item == item_index()) dx[dx_skip + i] = quad_store(v);
+    }
 }
-
-EACH_ITEM(compute_item)

@@ -28,7 +28,8 @@ uint row_of(uint i, uint d1, uint d2) {
 vec4 term(uint cell, uint t) {
     if (AGAIN != 0u) return partial[t * cells + cell];
     if (INNER != 0u) {
-        if (ACROSS == 0u) return input_load(x, (cell / row_quads * terms + t) * row_quads + cell % row_quads);
+        uint kept = divide(cell, row_quads);
+        if (ACROSS == 0u) return input_load(x, (kept * terms + t) * row_quads + cell - kept * row_quads);
         vec4 v = input_load(x, cell * terms + t);
         return channels % 4u != 0u ? quad_mask(v, t % row_quads, channels, 0.0) : v;
     }
@@ -38,8 +39,8 @@ vec4 term(uint cell, uint t) {
     return ACROSS != 0u ? quad_mask(v, q, channels, 0.0) : v;
 }
 
-void main() {
-    uint item = item_index(), cell = item % cells, chunk = item / cells;
+void compute_item(uint item) {
+    uint chunk = divide(item, cells), cell = item - chunk * cells;
     if (chunk >= chunks) return;
     vec4 sum = vec4(0.0);
     for (uint t = chunk; t < terms; t += chunks) sum += term(cell, t);
@@ -50,3 +51,5 @@ void main() {
     if (ACROSS != 0u) sum = vec4(sum.x + sum.y + sum.z + sum.w, 0.0, 0.0, 0.0);
     y[cell] = quad_store(sum);
 }
+
+EACH_ITEM(compute_item)

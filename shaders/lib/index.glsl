@@ -10,11 +10,14 @@ uint group_index() { return gl_WorkGroupID.x + gl_NumWorkGroups.x * gl_WorkGroup
 uint item_index() { return group_index() * gl_WorkGroupSize.x + gl_LocalInvocationID.x; }
 
 // Defines main for a kernel of short items (fum_emit_quads), which an invocation computes TURNS of, one after the other.
-#define EACH_ITEM(compute)                                                                                    \
+// EACH_ITEM_AFTER first does what all of them share.
+#define EACH_ITEM_AFTER(prepare, compute)                                                                     \
     void main() {                                                                                             \
         uint first = group_index() * TURNS * gl_WorkGroupSize.x + gl_LocalInvocationID.x;                     \
+        prepare;                                                                                              \
         [[dont_unroll]] for (uint turn = 0u; turn < TURNS; turn++) compute(first + turn * gl_WorkGroupSize.x); \
     }
+#define EACH_ITEM(compute) EACH_ITEM_AFTER(, compute)
 
 // Returns a / b for numbers below 2^31. CPU drivers divide integers one lane after the other, so the kernels of texels
 // divide as floats. The first quotient may be off by a / 2^23 / b + 1, the second step corrects it.

@@ -9,6 +9,7 @@
 #include "graph/gradient.h"
 #include "ops/lib/device_class.h"
 #include "ops/lib/group_norm_factors.h"
+#include "ops/lib/texels.h"
 #include "ops/lib/unary.h"
 #include "shaders/group_norm_apply.pc.h"
 
@@ -47,8 +48,9 @@ static bool add_apply(const struct fum_op_call *call, const struct fum_group_nor
     while (fum_part_next(&part, g->batches, g->rows, cut)) {
         int64_t blocks = FUM_DIV_UP(part.count, BLOCK), first = part.batch * g->rows + part.first,
                 count = part.batches * part.count;
-        struct fum_dispatch *d = fum_emit(list, "group_norm_apply", call->out.dtype,
-                                          (uint64_t)(part.batches * blocks * g->quads));
+        struct fum_dispatch *d =
+            fum_emit_reading(list, "group_norm_apply", call->out.dtype,
+                             (uint64_t)(part.batches * blocks * g->quads), 3 | 2 << FUM_TEXELS_F32);
         if (!d) return false;
         FUM_EMIT_SPECS(d, BLOCK, (uint32_t)call->attr[FUM_GROUP_NORM_ACT]);
         struct fum_group_norm_apply_push push = {
@@ -107,7 +109,7 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     struct fum_group_norm g;
     if (fum_shape_count(&call->out.shape) == 0) return true;
     if (!fum_group_norm_plan(call, list->info, &g, &list->why)) return false;
-    int64_t span = span_of(call, list->info, &g);
+    int64_t span = g.small ? 0 : span_of(call, list->info, &g);
     if (span) return add_single(call, &g, span, list);
     if (call->has[FUM_GROUP_NORM_X1])
         return fum_refuse(&list->why, "a second x needs groups that a workgroup can take");

@@ -4,10 +4,12 @@
 // group_norm_affine's f32 [batch, 2, channels] of x for a gamma of 1 and a beta of 0. It normalises
 // x: n = x / deviation - mean / deviation. Over a group's means
 // dx = (gamma dy - mean(gamma dy) - n mean(gamma dy n)) / deviation.
+#include "ops/lib/part.h"
 #include "ops/lib/texels.h"
 #include "shaders/group_norm_gradient.pc.h"
 
 enum { DY, X, SUMS, GAMMA, FACTORS };
+enum { BLOCK = 8 }; // rows of an invocation
 static const struct fum_attr_def attrs[] = {{"groups", 32}, {0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
@@ -68,7 +70,6 @@ static struct fum_group_norm_gradient_push push_of(const struct fum_op_call *cal
         .channels = (uint32_t)channels,
         .group_channels = (uint32_t)(channels / groups),
         .batches = (uint32_t)shape->dim[0],
-        .batch_rows = (uint32_t)rows,
         .inverse_count = (float)(1 / (double)(rows * (channels / groups)))};
 }
 
@@ -88,16 +89,24 @@ static bool add_terms(const struct fum_op_call *call, struct fum_dispatch_bind t
     return true;
 }
 
-// Adds rows of the output.
+// Adds rows of the output: whole batches, or rows of one.
 static bool add_rows(const struct fum_op_call *call, struct fum_dispatch_bind terms,
-                     struct fum_dispatches *list, struct fum_rows rows) {
+                     struct fum_dispatches *list, const struct fum_part *part) {
     struct fum_group_norm_gradient_push push = push_of(call);
+    const struct fum_shape *shape = &call->out.shape;
+    int64_t batch_rows = fum_shape_rows(shape) / shape->dim[0],
+            blocks = FUM_DIV_UP(part->count, BLOCK);
+    const struct fum_rows rows = {&call->out, part->batch * batch_rows + part->first,
+                                  part->batches * part->count};
     struct fum_dispatch *d =
-        fum_emit_quads_reading(list, "group_norm_gradient", call->out.dtype,
-                               (uint64_t)rows.count * push.quads, 7 | 4 << FUM_TEXELS_F32);
+        fum_emit_reading(list, "group_norm_gradient", call->out.dtype,
+                         (uint64_t)(part->batches * blocks) * push.quads, 7 | 4 << FUM_TEXELS_F32);
     if (!d) return false;
-    push.first_row = (uint32_t)rows.first;
-    push.rows = (uint32_t)rows.count;
+    fum_emit_spec(d, BLOCK);
+    push.batches = (uint32_t)part->batches;
+    push.first_batch = (uint32_t)part->batch;
+    push.rows = (uint32_t)part->count;
+    push.blocks = (uint32_t)blocks;
     push.dy_skip = fum_emit_rows(list, d, DY, rows);
     push.x_skip = fum_emit_rows(list, d, X, rows);
     terms.write = false;
@@ -109,18 +118,18 @@ static bool add_rows(const struct fum_op_call *call, struct fum_dispatch_bind te
 
 static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list) {
     const struct fum_desc *out = &call->out;
-    int64_t rows = fum_shape_rows(&out->shape), fit = fum_rows_per_binding(list->info, out);
     if (!fum_shape_count(&out->shape)) return true;
+    int64_t batches = out->shape.dim[0], rows = fum_shape_rows(&out->shape) / batches;
+    int64_t fit = fum_rows_per_binding(list->info, out);
     if (fit < 1) return fum_refuse_size(&list->why, list->info, "one row");
-    list->scratch_bytes = (uint64_t)(3 * out->shape.dim[0] * fum_shape_row_quads(&out->shape)) * 16;
+    list->scratch_bytes = (uint64_t)(3 * batches * fum_shape_row_quads(&out->shape)) * 16;
     struct fum_dispatch_bind terms = fum_bind_scratch(0, list->scratch_bytes, true);
     if (list->scratch_bytes > list->info->max_binding)
         return fum_refuse_size(&list->why, list->info, "the sums by batch and channel");
     if (!add_terms(call, terms, list)) return false;
-    for (int64_t first = 0; first < rows; first += fit) {
-        const struct fum_rows window = {out, first, FUM_MIN(fit, rows - first)};
-        if (!add_rows(call, terms, list, window)) return false;
-    }
+    struct fum_part part = {0};
+    while (fum_part_next(&part, batches, rows, (struct fum_cut){fit / rows, fit}))
+        if (!add_rows(call, terms, list, &part)) return false;
     return true;
 }
 

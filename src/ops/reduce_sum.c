@@ -95,13 +95,18 @@ static struct fum_reduce_sum_push push_of(const struct fum_op_call *call, const 
     };
 }
 
+enum { FEW_TERMS = 4 };
+
 // Adds one pass: from the input or, `again`, from the partial sums; the last one writes the output.
 static bool emit_pass(const struct fum_op_call *call, struct fum_dispatches *list,
                       const struct cut *cut, bool again) {
     bool last = again || cut->chunks == 1;
     int input = cut->terms ? 0 : FUM_OUT; // an empty input cannot be bound
     uint64_t items = again ? cut->cells : cut->cells * cut->chunks;
-    struct fum_dispatch *d = fum_emit_reading(list, "reduce_sum", call->out.dtype, items, 1);
+    bool brief = (again ? cut->chunks : cut->terms / cut->chunks) <= FEW_TERMS;
+    struct fum_dispatch *d =
+        brief ? fum_emit_quads_reading(list, "reduce_sum", call->out.dtype, items, 1)
+              : fum_emit_reading(list, "reduce_sum", call->out.dtype, items, 1);
     if (!d || !fum_emit_whole(list, d, input, cut->terms ? &call->in[0] : &call->out)) return false;
     // The kernel declares both as written, so an unused one repeats the other.
     const struct fum_dispatch_bind partial = fum_bind_scratch(0, list->scratch_bytes, !last);

@@ -99,7 +99,7 @@ static bool blocks_suit(const struct fum_op_call *call, const struct fum_attenti
     enum fum_dtype dtype = call->in[FUM_ATTENTION_Q].dtype;
     double work =
         (double)(a->batches * a->queries) * (double)a->keys * (double)(a->heads * a->channels);
-    return work > 20e6 && a->channels % 4 == 0 && a->channels / 4 <= WIDEST_HEAD &&
+    return work > 4e6 && a->channels % 4 == 0 && a->channels / 4 <= WIDEST_HEAD &&
            fum_texel_usable(list->info, dtype) &&
            fum_texels_faster(list->info, list->tuning, dtype) &&
            fum_texels_fit(list->info, FUM_F32);

@@ -73,6 +73,10 @@ struct fum_moments fum_group_norm_moments(const struct fum_op_call *call, const 
     return m;
 }
 
+// Batches times groups from which the barriers of their workgroups take longer than two more
+// dispatches, where barriers are slow. Training has so many, generation does not.
+enum { MANY_GROUPS = 128 };
+
 bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device_info *info,
                          struct fum_group_norm *g, struct fum_why *why) {
     const struct fum_desc joined = fum_group_norm_x(call), *x = &joined;
@@ -87,8 +91,10 @@ bool fum_group_norm_plan(const struct fum_op_call *call, const struct fum_device
     g->chunk = FUM_MIN(FUM_MIN(g->chunk, g->rows), most < 1 ? 1 : most);
     g->chunks = FUM_DIV_UP(g->rows, g->chunk);
     g->cut = (struct fum_cut){most / g->rows, most / g->chunk};
-    g->chunked =
-        g->cut.whole < g->batches || (g->batches * g->groups < 16 && g->rows * g->quads > 4096);
+    g->small = !call->has[FUM_GROUP_NORM_X1] && fum_device_class_of(info)->shared_is_slow &&
+               g->batches * g->groups >= MANY_GROUPS;
+    g->chunked = g->small || g->cut.whole < g->batches ||
+                 (g->batches * g->groups < 16 && g->rows * g->quads > 4096);
     if (g->chunked && call->has[FUM_GROUP_NORM_X1])
         return fum_refuse(why, "a second x needs groups that fit a binding and workgroups");
     uint64_t pair = (uint64_t)g->quads * 32, align = FUM_MAX(info->binding_align, 1);
@@ -105,8 +111,9 @@ static bool add_chunks(const struct fum_op_call *call, const struct fum_group_no
     while (fum_part_next(&part, g->batches, g->chunks, g->cut)) {
         int64_t first = part.first * g->chunk, row = part.batch * g->rows + first,
                 last = FUM_MIN(first + part.count * g->chunk, g->rows);
-        struct fum_dispatch *d = fum_emit(list, "group_norm_stats", call->in[0].dtype,
-                                          (uint64_t)(part.batches * part.count * g->quads));
+        struct fum_dispatch *d =
+            fum_emit_reading(list, "group_norm_stats", call->in[0].dtype,
+                             (uint64_t)(part.batches * part.count * g->quads), 1);
         if (!d) return false;
         const struct fum_rows x = {&call->in[0], row, (part.batches - 1) * g->rows + last - first};
         struct fum_group_norm_stats_push push = {

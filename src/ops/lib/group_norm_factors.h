@@ -21,6 +21,7 @@ struct fum_group_norm {
     struct fum_cut cut;    // batches, or chunks of one batch, that fit a binding
     // statistics of chunks in scratch first; else a workgroup for each batch and group
     bool chunked;
+    bool small;       // chunked since a workgroup's barriers would take longer than its work
     uint64_t stats;   // their bytes in scratch, 0 unless chunked
     uint64_t factors; // bytes of the factors, f32 [batch, 2, channels]
 };

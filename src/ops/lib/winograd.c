@@ -57,7 +57,7 @@ enum { LEAST_CHANNELS = 32, LEAST_PIXELS = 128 };
 // A weight that is transformed in each call takes a dispatch more still. It is worth it with so
 // many pairs of channels, and only for F(4x4). Direct convolutions of 16 images of 7x7, 128 to 128
 // channels, take 4.2 ms, those by F(2x2) 7.
-enum { LEAST_PAIRS = 32 * 64 };
+enum { LEAST_PAIRS = 32 * 32 };
 
 // F(4x4) with weights rounded to f16 has an error ten times as large as that of rounding its
 // output. F(2x2) has one of one and a half times. So in 16-bit storage F(4x4)'s weights are f32,

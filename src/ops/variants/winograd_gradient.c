@@ -95,7 +95,7 @@ static bool add_weight(const struct job *job) {
 // True if the transforms take less time than the direct product. They save multiplications, but
 // move each pixel several times.
 static bool is_faster(const struct fum_conv_gradient *c, const struct job *job) {
-    enum { LEAST_CHANNELS = 32, LEAST_PAIRS = 2048, LEAST_TILES = 32 };
+    enum { LEAST_CHANNELS = 32, LEAST_PAIRS = 1024, LEAST_TILES = 32 };
     int64_t covered = job->tiles_x * job->tile_rows * job->tile * job->tile;
     return c->in_c >= LEAST_CHANNELS && c->out_c >= LEAST_CHANNELS &&
            c->in_c * c->out_c >= LEAST_PAIRS && job->tiles >= LEAST_TILES &&
