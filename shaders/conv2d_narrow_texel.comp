@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// conv2d.comp with its inputs as texels: for one or two quads of output channels, over which shuffles share nothing.
+// conv2d.comp with its inputs as texels: for up to four quads of output channels, over which shuffles share little.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #define TEXEL_INPUTS
