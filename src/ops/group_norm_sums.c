@@ -63,16 +63,7 @@ static bool add_pass(const struct fum_op_call *call, struct fum_dispatches *list
     FUM_EMIT_SPECS(d, last, again);
     for (int i = DY; i <= FACTORS; i++)
         if (!fum_emit_whole(list, d, i, &call->in[i])) return false;
-    // The kernel declares both as written, so an unused one repeats the other.
-    const struct fum_dispatch_bind partial = fum_bind_scratch(0, list->scratch_bytes, !last);
-    if (push.chunks > 1)
-        fum_emit_bind(d, partial);
-    else
-        fum_emit_operand(d, FUM_OUT);
-    if (!last)
-        fum_emit_bind(d, partial);
-    else if (!fum_emit_whole(list, d, FUM_OUT, &call->out))
-        return false;
+    if (!fum_emit_sums(list, d, &call->out, last)) return false;
     FUM_EMIT_PUSH(d, push);
     return true;
 }

@@ -108,16 +108,7 @@ static bool emit_pass(const struct fum_op_call *call, struct fum_dispatches *lis
         brief ? fum_emit_quads_reading(list, "reduce_sum", call->out.dtype, items, 1)
               : fum_emit_reading(list, "reduce_sum", call->out.dtype, items, 1);
     if (!d || !fum_emit_whole(list, d, input, cut->terms ? &call->in[0] : &call->out)) return false;
-    // The kernel declares both as written, so an unused one repeats the other.
-    const struct fum_dispatch_bind partial = fum_bind_scratch(0, list->scratch_bytes, !last);
-    if (cut->chunks > 1)
-        fum_emit_bind(d, partial);
-    else
-        fum_emit_operand(d, FUM_OUT);
-    if (!last)
-        fum_emit_bind(d, partial);
-    else if (!fum_emit_whole(list, d, FUM_OUT, &call->out))
-        return false;
+    if (!fum_emit_sums(list, d, &call->out, last)) return false;
     FUM_EMIT_SPECS(d, cut->across, last, again, is_inner(call));
     const struct fum_reduce_sum_push push = push_of(call, cut, again);
     FUM_EMIT_PUSH(d, push);

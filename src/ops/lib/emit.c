@@ -120,6 +120,19 @@ bool fum_emit_input(struct fum_dispatches *list, struct fum_dispatch *d, int inp
     return true;
 }
 
+bool fum_emit_sums(struct fum_dispatches *list, struct fum_dispatch *d, const struct fum_desc *out,
+                   bool last) {
+    const struct fum_dispatch_bind partial = fum_bind_scratch(0, list->scratch_bytes, !last);
+    // The kernel declares both as written, so an unused one repeats the other.
+    if (list->scratch_bytes)
+        fum_emit_bind(d, partial);
+    else
+        fum_emit_operand(d, FUM_OUT);
+    if (last) return fum_emit_whole(list, d, FUM_OUT, out);
+    fum_emit_bind(d, partial);
+    return true;
+}
+
 bool fum_refuse_size(struct fum_why *why, const struct fum_device_info *info, const char *what) {
     return fum_refuse(why, "%s exceeds the device's largest binding of %llu bytes", what,
                       (unsigned long long)info->max_binding);

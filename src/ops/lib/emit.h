@@ -69,6 +69,12 @@ bool fum_emit_whole(struct fum_dispatches *list, struct fum_dispatch *d, int ope
 bool fum_emit_input(struct fum_dispatches *list, struct fum_dispatch *d, int input,
                     const struct fum_desc *desc);
 
+// Adds the last two bindings of a sum in one or two passes: partial sums and output. Partial sums
+// are all of the scratch, and the last pass writes the output. Returns false, with list->why, if
+// the output exceeds a binding.
+bool fum_emit_sums(struct fum_dispatches *list, struct fum_dispatch *d, const struct fum_desc *out,
+                   bool last);
+
 // Returns false after writing that `what` exceeds the device's largest binding.
 bool fum_refuse_size(struct fum_why *why, const struct fum_device_info *info, const char *what);
 
