@@ -9,6 +9,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
+# require_device: ends the script as skipped where there is no Vulkan device, or as failed if one is required.
+require_device() {
+    "$fumarole" devices >/dev/null 2>&1 && return
+    echo "no Vulkan device"
+    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
+    exit 77
+}
+
 # expect STATUS PATTERN ARGUMENT...: the status, one line on standard error that matches the pattern (for status 0:
 # standard output matches), and no file left behind.
 expect() {

@@ -3,11 +3,7 @@
 # killed.sh FUMAROLE: trainings that are killed at 20 random moments end with the bits of unbroken ones.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-if ! "$fumarole" devices >/dev/null 2>&1; then
-    echo "no Vulkan device"
-    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
-    exit 77
-fi
+require_device
 
 . "$(dirname "${BASH_SOURCE[0]}")/train_data.sh"
 

@@ -4,11 +4,7 @@
 # Ctrl-C, and failures that come late leave nothing behind.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-if ! "$fumarole" devices >/dev/null 2>&1; then
-    echo "no Vulkan device"
-    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
-    exit 77
-fi
+require_device
 
 generate() { "$fumarole" generate -q --steps 2 "$@" >out.txt 2>err.txt </dev/null || { cat err.txt; return 1; }; }
 nothing_new() { [ -z "$(find . -newer marker -type f ! -name "*.txt")" ]; }

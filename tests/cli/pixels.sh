@@ -3,11 +3,7 @@
 # pixels.sh FUMAROLE: a model of grey pictures by class, as diffusers' DDPMPipeline saves it, draws without a prompt.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-if ! "$fumarole" devices >/dev/null 2>&1; then
-    echo "no Vulkan device"
-    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
-    exit 77
-fi
+require_device
 
 mkdir -p trained/model/scheduler
 ln -s "$FUM_TEST_DATA/model-variants/unet2d" trained/model/unet

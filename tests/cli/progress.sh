@@ -4,11 +4,7 @@
 # step's time without what the first use of a kernel costs.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-if ! "$fumarole" devices >/dev/null 2>&1; then
-    echo "no Vulkan device"
-    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
-    exit 77
-fi
+require_device
 mkdir cache shaders
 export FUMAROLE_CACHE=$work/cache MESA_SHADER_CACHE_DIR=$work/shaders
 

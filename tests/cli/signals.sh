@@ -4,11 +4,7 @@
 # goes away, a full disk, closed descriptors. Finished pictures and their latents are kept, nothing unfinished is.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-if ! "$fumarole" devices >/dev/null 2>&1; then
-    echo "no Vulkan device"
-    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
-    exit 77
-fi
+require_device
 
 cat >whole.py <<'E2'
 # whole.py: every picture is whole, the trace is JSON, and there are latents of as many pictures.

@@ -3,11 +3,7 @@
 # train.sh FUMAROLE: a training from the command line: its folder, its log, how it stops and goes on, and its faults.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-if ! "$fumarole" devices >/dev/null 2>&1; then
-    echo "no Vulkan device"
-    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
-    exit 77
-fi
+require_device
 
 . "$(dirname "${BASH_SOURCE[0]}")/train_data.sh"
 

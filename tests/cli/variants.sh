@@ -3,11 +3,7 @@
 # variants.sh FUMAROLE: insisting on variants of the kernels, and tuning, on this machine's device.
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 
-if ! "$fumarole" devices >/dev/null 2>&1; then
-    echo "no Vulkan device"
-    [ -n "${FUM_REQUIRE_DEVICE:-}" ] && exit 1
-    exit 77
-fi
+require_device
 export FUMAROLE_CACHE=$work/cache
 
 expect 0 'kernels: f32 .*plain' devices
