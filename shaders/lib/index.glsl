@@ -19,8 +19,8 @@ uint item_index() { return group_index() * gl_WorkGroupSize.x + gl_LocalInvocati
     }
 #define EACH_ITEM(compute) EACH_ITEM_AFTER(, compute)
 
-// Returns a / b for numbers below 2^31. CPU drivers divide integers one lane after the other, so the kernels of texels
-// divide as floats. The first quotient may be off by a / 2^23 / b + 1, the second step corrects it.
+// Returns a / b, for a below 2^31 and b below 2^24. CPU drivers divide integers one lane after the other, so the kernels
+// of texels divide as floats. The first quotient may be off by a / 2^23 / b + 1, the second step corrects it.
 #if defined(TEXEL_INPUTS)
 uint divide(uint a, uint b) {
     int q = int(float(int(a)) / float(int(b)));

@@ -8,7 +8,6 @@
 
 enum { DY, X, FACTORS };
 enum { INPUTS_F32 = 1 << FACTORS };
-static const struct fum_attr_def attrs[] = {{0}};
 
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_desc *dy = &call->in[DY], *x = &call->in[X], *factors = &call->in[FACTORS];
@@ -83,7 +82,6 @@ static double flops(const struct fum_op_call *call) {
 
 const struct fum_op fum_op_group_norm_sums = {
     .name = "group_norm_sums",
-    .attrs = attrs,
     .min_inputs = 3,
     .max_inputs = 3,
     .infer = infer,
