@@ -42,7 +42,7 @@ extern "C" {
 // Added functions keep it. It is the library's soname (libfumarole.so.FUM_API_VERSION). So a
 // program never loads a library of another number, and public structs need no size field. Programs
 // that open the library themselves compare it with fum_api_version().
-#define FUM_API_VERSION 5
+#define FUM_API_VERSION 6
 // Returns the FUM_API_VERSION that the loaded library was built with.
 FUM_API int fum_api_version(void);
 // Returns the version of the loaded library, "major.minor.patch". Never NULL.
