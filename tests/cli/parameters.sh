@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # parameters.sh FUMAROLE: the parameters text of pictures, read back by A1111's rules.
-set -u
-fumarole=$(realpath "$1")
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 model=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../data/model-sd1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
 
 require_device
 
