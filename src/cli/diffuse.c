@@ -55,7 +55,7 @@ struct job {
 
 // ---- the grid ----
 
-enum { LINES = 4, MARGIN = 2, CAPTION_WIDTH = 13 * CLI_FONT_WIDTH };
+enum { LINES = 4, MARGIN = 2, CAPTION_WIDTH = 78 };
 
 // Chooses the size of a cell, so that captions fit under small pictures.
 static int begin_grid(struct job *job, const struct fum_image *image) {
@@ -91,8 +91,8 @@ static void write_caption(const struct job *job, const struct fum_noise_level *l
                           int top) {
     char lines[LINES][32];
     snprintf(lines[0], sizeof lines[0], "t=%d", level->t);
-    snprintf(lines[1], sizeof lines[1], "B=%.4g", level->beta);
-    snprintf(lines[2], sizeof lines[2], "A=%.4g", level->alpha_bar);
+    snprintf(lines[1], sizeof lines[1], "β=%.4g", level->beta);
+    snprintf(lines[2], sizeof lines[2], "ᾱ=%.4g", level->alpha_bar);
     snprintf(lines[3], sizeof lines[3], "SNR=%.3g", level->snr);
     for (int i = 0; i < LINES; i++)
         cli_font_write(&job->grid, left, top + i * CLI_FONT_HEIGHT, lines[i]);

@@ -34,7 +34,7 @@ expect 1 'make.py' diffuse make.py
 mv grey.bin grey.png && mv colour.bin colour.png
 diffuse() { "$fumarole" diffuse "$@" >out.txt 2>err.txt </dev/null || { cat err.txt; return 1; }; }
 diffuse grey.png -o a.png --times 0,10,500,999 --columns 2 --json a.json
-check "reports what it wrote" grep -q '^a\.png: 176 x 252, 4 timesteps' out.txt
+check "reports what it wrote" grep -q '^a\.png: 176 x 276, 4 timesteps' out.txt
 diffuse grey.png -o b.png --times 0,10,500,999 --columns 2 --json b.json
 check "the same input gives the same bits" cmp a.png b.png
 diffuse grey.png -o c.png --times 0,10,500,999 --columns 2 -s 7
