@@ -48,6 +48,9 @@ struct cli_shown {
 };
 struct cli_shown cli_show(const char *text);
 
+// Names the place that the next failures are of, such as a line of a file. It is printed before
+// their text. NULL: none. The text must stay until the next call.
+void cli_set_place(const char *place);
 // Prints "fumarole: <text>" on standard error and returns CLI_FAILED.
 int cli_fail(const char *fmt, ...) FUM_PRINTF(1, 2);
 // Prints wrong usage, with a pointer to the command's --help. Returns CLI_USAGE.

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
-#include "adapters.h"
-#include "generate_options.h"
-#include "output.h"
 #include "progress.h"
 #include "results.h"
 #include "trace.h"
@@ -10,78 +7,36 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MAX_PROMPT_BYTES = 1 << 20, MAX_SUGGESTIONS = 4 };
+enum { MAX_SUGGESTIONS = 4 };
 
 // One run of the command: everything it opens, and what the callbacks need.
 struct job {
     const struct cli_command *command;
-    struct generate_options options;
-    char *prompt_text, *negative_text; // freed at the end
+    struct generate_requests requests;
+    struct generate_options options; // of the request that is being drawn
+    int pictures, done;              // of all requests; before this one
     fum_device *device;
     fum_model *model;
     fum_pipeline *pipeline;
     struct cli_trace trace;
     struct fum_log log;
     struct cli_progress progress;
-    float *noise;
-    int noise_shape[4];
-    float *step_noise;
-    int step_noise_shape[5];
-    struct cli_adapters adapters;
     struct generate_results results;
+    struct cli_sheet sheet; // of --xy
     int graphs_dumped;
     double started;
     int step, steps; // done of the picture that is being made
     int status;      // of what a callback did
 };
 
-// Replaces *prompt by the text of a file that one of the options names, if it does.
-static int read_prompt(const char *path, const char **prompt, char **text) {
-    size_t bytes = 0;
-    if (!path) return 0;
-    *text = cli_read_text(strcmp(path, "-") == 0 ? NULL : path, MAX_PROMPT_BYTES, &bytes);
-    if (!*text) return CLI_FAILED;
-    if (strlen(*text) != bytes)
-        return cli_fail("%s: holds a NUL byte; a prompt file is plain UTF-8 text", path);
-    if (cli_trim_newline(*text, bytes) == 0)
-        return cli_fail("%s: is empty; it should hold the prompt", path);
-    *prompt = *text;
-    return 0;
-}
-
-static int read_prompts(struct job *job) {
-    struct generate_options *options = &job->options;
-    int status = read_prompt(options->prompt_file, &options->picture.prompt, &job->prompt_text);
-    if (status == 0)
-        status =
-            read_prompt(options->negative_file, &options->picture.negative, &job->negative_text);
-    return status;
-}
-
-// Draws a random seed from the clock and reports it, so that the picture can be made again.
-static void choose_seed(struct cli_seed *seed) {
-    if (!seed->random) return;
-    uint64_t nanoseconds = (uint64_t)(fum_time_now() * 1e9);
-    uint64_t mixed =
-        ((uint64_t)time(NULL) * 1000000007u + nanoseconds) * UINT64_C(0x9e3779b97f4a7c15);
-    seed->value = mixed >> 33;
-    fprintf(stderr, "Random seed: %llu\n", (unsigned long long)seed->value);
-}
-
-static int check_outputs(const struct cli_command *command,
-                         const struct generate_options *options) {
-    struct cli_outputs outputs = {.command = command, .no_clobber = options->no_clobber};
-    int status = cli_output_check_pattern(command, options->output);
-    int files = options->columns ? 1 : options->picture.count;
-    if (options->invert) files = 0;
-    for (int i = 0; status == 0 && i < files; i++) {
-        char *name = cli_output_name(options->output, i, options->output_begin + i);
-        status = name ? cli_outputs_add(&outputs, name) : cli_fail("out of memory");
-        free(name);
-    }
-    if (status == 0) status = cli_outputs_add(&outputs, options->save_latents);
+static int check_outputs(const struct generate_requests *requests) {
+    const struct generate_options *options = &requests->options;
+    struct cli_outputs outputs = {.command = requests->command, .no_clobber = options->no_clobber};
+    size_t files = options->xy ? 1 : requests->count; // all cells are in one file
+    int status = 0;
+    for (size_t i = 0; i < files && status == 0; i++)
+        status = generate_request_add_outputs(&requests->list[i], &outputs);
     if (status == 0) status = cli_outputs_add(&outputs, options->trace);
     char *graph =
         status == 0 && options->dump_graph ? cli_join(options->dump_graph, "00.txt") : NULL;
@@ -92,26 +47,12 @@ static int check_outputs(const struct cli_command *command,
     return cli_outputs_check(&outputs, status);
 }
 
-static int read_noise(struct job *job) {
-    struct fum_error err = {0};
-    enum fum_result result = FUM_OK;
-    if (job->options.noise)
-        result = fum_noise_read(job->options.noise, &job->noise, job->noise_shape, &err);
-    if (result == FUM_OK && job->options.step_noise)
-        result = fum_step_noise_read(job->options.step_noise, &job->step_noise,
-                                     job->step_noise_shape, &err);
-    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
-}
-
 // Prints one line when the model knows hardly any word of the prompt.
-static void suggest(const struct job *job) {
+static void suggest(const struct job *job, const char *prompt) {
     const char *suggestions[MAX_SUGGESTIONS];
     char unknown[200];
-    if (!job->options.picture.prompt) return;
-    if (!fum_model_unknown_words(job->model, job->options.picture.prompt, unknown, sizeof unknown))
-        return;
-    int count =
-        fum_model_suggest(job->model, job->options.picture.prompt, suggestions, MAX_SUGGESTIONS);
+    if (!prompt || !fum_model_unknown_words(job->model, prompt, unknown, sizeof unknown)) return;
+    int count = fum_model_suggest(job->model, prompt, suggestions, MAX_SUGGESTIONS);
     cli_put(stderr, "fumarole: the model %s does not know: %s",
             fum_model_get_info(job->model)->name, unknown);
     for (int i = 0; i < count; i++) cli_put(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
@@ -132,8 +73,8 @@ static bool on_compile(void *user, const char *component, int done, int total) {
 
 // Writes "step" or "picture 2/3, step".
 static void name_work(const struct job *job, int image, const char *work, char *text, size_t size) {
-    if (job->options.picture.count > 1)
-        snprintf(text, size, "picture %d/%d, %s", image + 1, job->options.picture.count, work);
+    if (job->pictures > 1)
+        snprintf(text, size, "picture %d/%d, %s", job->done + image + 1, job->pictures, work);
     else
         snprintf(text, size, "%s", work);
 }
@@ -141,7 +82,7 @@ static void name_work(const struct job *job, int image, const char *work, char *
 static bool on_step(void *user, int image, int step, int steps) {
     struct job *job = user;
     struct fum_pipeline_stats stats;
-    int later = job->options.picture.count - image - 1; // pictures
+    int later = job->pictures - job->done - image - 1; // pictures
     char what[48];
     name_work(job, image, "step", what, sizeof what);
     fum_pipeline_get_stats(job->pipeline, &stats);
@@ -158,7 +99,7 @@ static bool on_step(void *user, int image, int step, int steps) {
 static double time_left(const struct job *job, enum fum_work work, int image, double done) {
     struct fum_pipeline_stats stats;
     fum_pipeline_get_stats(job->pipeline, &stats);
-    int later = job->options.picture.count - image - 1;
+    int later = job->pictures - job->done - image - 1;
     double steps = (double)later * job->steps, decodes = later + 1 - done;
     if (work == FUM_WORK_STEP) {
         steps += job->steps - job->step - done;
@@ -212,11 +153,10 @@ static bool on_image(void *user, const struct fum_image *image) {
     return job->status == 0 && !cli_interrupted();
 }
 
-// Returns a rough count of the floating-point operations of all steps, from the UNet's parameters.
-// SD1.5 has 860 M of them, and its evaluation of 64 × 64 latent pixels takes 803 GFLOP.
-static double run_flops(const struct job *job) {
+// Returns a rough count of the floating-point operations of a request's steps, from the UNet's
+// parameters. SD1.5 has 860 M of them, and its evaluation of 64 × 64 latent pixels takes 803 GFLOP.
+static double request_flops(const struct job *job, const struct fum_generate_params *picture) {
     const struct fum_model_info *info = fum_model_get_info(job->model);
-    const struct fum_generate_params *picture = &job->options.picture;
     struct fum_component_info component;
     double parameters = 0;
     for (int i = 0; fum_model_get_component(job->model, i, &component); i++)
@@ -228,78 +168,106 @@ static double run_flops(const struct job *job) {
            picture->count;
 }
 
+static double run_flops(const struct job *job) {
+    double flops = 0;
+    for (size_t i = 0; i < job->requests.count; i++)
+        flops += request_flops(job, &job->requests.list[i].options.picture);
+    return flops;
+}
+
+// Checks that every request has a prompt if the model takes one, and none if not.
+static int check_prompts(const struct job *job) {
+    const struct fum_model_info *info = fum_model_get_info(job->model);
+    for (size_t i = 0; i < job->requests.count; i++) {
+        const struct generate_options *options = &job->requests.list[i].options;
+        const struct fum_generate_params *picture = &options->picture;
+        if (info->takes_prompt && !picture->prompt && !options->invert)
+            return generate_options_no_prompt(job->command);
+        if (!info->takes_prompt && (picture->prompt || picture->negative))
+            return cli_misuse(job->command, "the model %s takes no prompt; leave it out",
+                              info->name);
+        if (i == 0 || picture->prompt != job->requests.list[i - 1].options.picture.prompt)
+            suggest(job, picture->prompt);
+    }
+    return 0;
+}
+
 static int open_model(struct job *job) {
     struct fum_error err = {0};
     char program_dir[CLI_PATH_BYTES];
-    struct fum_model_params params = {.path = job->options.model,
+    const struct generate_options *options = &job->requests.options;
+    struct fum_model_params params = {.path = options->model,
                                       .program_dir = cli_program_dir(program_dir),
-                                      .prediction = job->options.prediction,
-                                      .embeddings_dir = job->options.embeddings_dir,
+                                      .prediction = options->prediction,
+                                      .embeddings_dir = options->embeddings_dir,
                                       .log = &job->log};
     enum fum_result result = fum_model_open(&job->model, &params, &err);
     if (result == FUM_ERR_IO && !params.path) return cli_fail("%s; name a model with -m", err.text);
     if (result != FUM_OK) return cli_fail_result(result, &err);
     const struct fum_model_info *info = fum_model_get_info(job->model);
-    if (info->unusable) return cli_fail("%s", info->unusable);
-    const struct fum_generate_params *picture = &job->options.picture;
-    if (info->takes_prompt && !picture->prompt && !job->options.invert)
-        return generate_options_no_prompt(job->command);
-    if (!info->takes_prompt && (picture->prompt || picture->negative))
-        return cli_misuse(job->command, "the model %s takes no prompt; leave it out", info->name);
-    return 0;
+    return info->unusable ? cli_fail("%s", info->unusable) : check_prompts(job);
 }
 
 // Opens the model, the device and the pipeline.
 static int open_all(struct job *job) {
     struct fum_error err = {0};
+    const struct generate_options *options = &job->requests.options;
     int status = open_model(job);
     if (status) return status;
-    suggest(job);
     cli_choose_vector_width(run_flops(job), &job->log);
-    job->device = cli_open_device(job->options.device, &job->log, &status);
-    if (job->device) status = cli_force_variant(job->device, job->options.variant);
+    job->device = cli_open_device(options->device, &job->log, &status);
+    if (job->device) status = cli_force_variant(job->device, options->variant);
     if (!job->device || status) return status;
-    if (job->options.trace) status = cli_trace_begin(&job->trace, job->options.trace, job->device);
+    if (options->trace) status = cli_trace_begin(&job->trace, options->trace, job->device);
     if (status) return status;
-    struct fum_pipeline_params params = job->options.pipeline;
+    struct fum_pipeline_params params = options->pipeline;
     params.log = &job->log;
     params.on_load = on_load;
     params.on_compile = on_compile;
-    params.on_graph = job->options.dump_graph ? on_graph : NULL;
+    params.on_graph = options->dump_graph ? on_graph : NULL;
     params.user = job;
     enum fum_result result =
         fum_pipeline_create(&job->pipeline, job->device, job->model, &params, &err);
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
-static int generate(struct job *job) {
+// Draws the pictures of a request.
+static int draw(struct job *job, const struct generate_request *request) {
     struct fum_error err = {0};
-    struct fum_generate_params params = job->options.picture;
-    params.seed = job->options.seed.value;
-    params.noise = job->noise;
-    params.step_noise = job->step_noise;
-    params.adapters = job->adapters.list;
-    params.num_adapters = job->adapters.count;
+    struct fum_generate_params params = generate_request_params(request);
+    job->options = request->options;
     job->results = (struct generate_results){
-        .options = &job->options,
+        .request = request,
+        .sheet = request->options.xy ? &job->sheet : NULL,
+        .cell = job->done,
         .device = fum_device_get_info(job->device)->name,
         .started = job->started,
-        .grid = {.columns = job->options.columns, .rows = job->options.rows}};
+        .grid = {.columns = request->options.columns, .rows = request->options.rows}};
     params.on_step = on_step;
     params.on_work = on_work;
     params.on_image = on_image;
     params.user = job;
-    memcpy(params.noise_shape, job->noise_shape, sizeof params.noise_shape);
-    memcpy(params.step_noise_shape, job->step_noise_shape, sizeof params.step_noise_shape);
-    cli_progress_begin(&job->progress, job->options.quiet);
-    const char *picture = job->options.invert;
+    const char *picture = request->options.invert;
     enum fum_result result = picture ? fum_invert(job->pipeline, &params, picture, &err)
                                      : fum_generate(job->pipeline, &params, &err);
     cli_progress_clear(&job->progress);
     if (cli_interrupted() && result == FUM_OK) result = FUM_ERR_CANCELLED;
     if (job->status == 0 && result != FUM_OK) // a callback that fails says why itself
         job->status = cli_fail_result(result, &err);
+    job->done += params.count;
     return generate_results_end(&job->results, job->status);
+}
+
+// Draws all requests. What was drawn when one fails is kept.
+static int draw_all(struct job *job) {
+    int status = 0;
+    cli_progress_begin(&job->progress, job->requests.options.quiet);
+    for (size_t i = 0; i < job->requests.count && status == 0; i++) {
+        if (i > 0) generate_results_free(&job->results);
+        if (job->requests.count > 1) job->started = i > 0 ? fum_time_now() : job->started;
+        status = draw(job, &job->requests.list[i]);
+    }
+    return job->requests.options.xy ? generate_results_sheet(&job->results, status) : status;
 }
 
 static void print_stats(const struct job *job) {
@@ -322,35 +290,29 @@ static void close_all(struct job *job) {
     fum_pipeline_destroy(&job->pipeline);
     fum_device_destroy(&job->device);
     fum_model_destroy(&job->model);
-    fum_noise_free(&job->noise);
-    fum_noise_free(&job->step_noise);
     generate_results_free(&job->results);
-    cli_adapters_free(&job->adapters);
-    free(job->prompt_text);
-    free(job->negative_text);
+    cli_sheet_free(&job->sheet);
+    generate_requests_free(&job->requests);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
-    struct job job = {
-        .command = command, .options = generate_options_default(), .started = fum_time_now()};
-    int status = cli_read_options(command, &argc, argv, &job.options);
-    if (status < 0 && job.options.list_devices) return cli_devices.run(&cli_devices, 0, argv);
-    if (status < 0) status = generate_options_check(command, &job.options, argc, argv);
-    if (status >= 0) return status;
-
-    job.log = cli_log(job.options.verbose);
-    status = read_prompts(&job);
-    if (status == 0) status = check_outputs(command, &job.options);
-    if (status == 0) status = read_noise(&job);
-    if (status == 0 && !cli_adapters_read(&job.adapters, &job.options.lora))
-        status = cli_fail("out of memory");
+    struct job job = {.command = command,
+                      .requests = {.command = command, .options = generate_options_default()},
+                      .started = fum_time_now()};
+    struct generate_options *options = &job.requests.options;
+    int status = cli_read_options(command, &argc, argv, options);
+    if (status < 0 && options->list_devices) return cli_devices.run(&cli_devices, 0, argv);
+    if (status < 0) status = generate_requests_make(&job.requests, argc, argv);
+    if (status < 0) status = check_outputs(&job.requests);
     if (status == 0) {
+        job.log = cli_log(options->verbose);
+        job.pictures = generate_requests_pictures(&job.requests);
+        job.sheet.axes = job.requests.axes;
         cli_catch_interrupt();
-        choose_seed(&job.options.seed);
         status = open_all(&job);
     }
-    if (status == 0) status = generate(&job);
-    if (status == 0 && job.options.verbose) print_stats(&job);
+    if (status == 0) status = draw_all(&job);
+    if (status == 0 && options->verbose) print_stats(&job);
     if (job.trace.file) {
         int trace_status = cli_trace_end(&job.trace, job.device);
         status = status ? status : trace_status;

@@ -155,6 +155,14 @@ const struct cli_option generate_option_table[] = {
              "0)"},
     CLI_VARIANT_ROW(FIELD(variant)),
 
+    CLI_HEADING_ROW("Several pictures"),
+    {.name = "prompts-file", .kind = CLI_PATH, .offset = FIELD(prompts_file), .value = "FILE",
+     .help = "draw what each line says, a JSON object with options as keys, such as {\"prompt\": "
+             "\"a cat\", \"seed\": 1, \"output\": \"cat.png\"} (- is standard input)"},
+    {.name = "xy", .kind = CLI_STRING, .offset = FIELD(xy), .value = "\"A=1,2;B=3,4\"",
+     .help = "one picture of a grid: a column for each value of an option, a row for each of "
+             "another, as \"steps=10,20;cfg-scale=3,7\""},
+
     CLI_HEADING_ROW("Latents and traces"),
     {.name = "noise", .kind = CLI_PATH, .offset = FIELD(noise), .value = "FILE",
      .help = "start from tensor \"noise\" [n,c,h,w] of a .safetensors file"},
@@ -179,6 +187,18 @@ const struct cli_option generate_option_table[] = {
     {0},
 };
 // clang-format on
+
+bool generate_option_is_of_request(const struct cli_option *option) {
+    static const size_t fields[] = {FIELD(prompt_file), FIELD(negative_file), FIELD(lora),
+                                    FIELD(output),      FIELD(grid_text),     FIELD(seed),
+                                    FIELD(sampler_rng), FIELD(noise),         FIELD(step_noise),
+                                    FIELD(invert),      FIELD(save_latents)};
+    const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
+    if (option->offset >= first && option->offset < end) return true;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (option->offset == fields[i]) return true;
+    return false;
+}
 
 struct generate_options generate_options_default(void) {
     return (struct generate_options){.picture = {.guidance = -1,

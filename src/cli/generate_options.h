@@ -19,6 +19,7 @@ struct generate_options {
     const char *grid_text; // as given
     int columns, rows;     // of --grid; 0: every picture is a file
     struct cli_list lora;  // as given
+    const char *prompts_file, *xy;
     struct cli_seed seed;
     int type;                           // index of the name in the table
     int sampler_rng;                    // as picture.rng; -1: not given
@@ -29,6 +30,10 @@ struct generate_options {
 };
 
 extern const struct cli_option generate_option_table[];
+
+// True if each line of --prompts-file may set the option: it is not of the model, the device, or
+// the whole run.
+bool generate_option_is_of_request(const struct cli_option *option);
 
 // Returns the options with every field at its default.
 struct generate_options generate_options_default(void);

@@ -210,6 +210,10 @@ static const struct cli_option *find_long(const struct cli_option *options, cons
     return NULL;
 }
 
+const struct cli_option *cli_options_find(const struct cli_option *options, const char *name) {
+    return find_long(options, name, strlen(name));
+}
+
 static const struct cli_option *find_letter(const struct cli_option *options, char letter) {
     for (; options->name; options++)
         if (options->letter == letter && letter) return options;

@@ -92,6 +92,9 @@ struct cli_parse {
 // ("-qv", "-qs7"). Returns false with `message` set on wrong usage.
 bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv);
 
+// Returns the option with that long name, in which "_" matches "-"; NULL: there is none.
+const struct cli_option *cli_options_find(const struct cli_option *options, const char *name);
+
 // True if the option is present before any "--", as an option and not as the value of one.
 bool cli_options_present(const struct cli_parse *parse, int argc, char **argv,
                          const struct cli_option *option);

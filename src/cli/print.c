@@ -57,11 +57,22 @@ struct cli_shown cli_show(const char *text) {
 
 // ---- failures ----
 
+static const char *place_of_failures;
+
+void cli_set_place(const char *place) {
+    place_of_failures = place;
+}
+
+static void put_failure(const char *fmt, va_list args) {
+    if (place_of_failures) cli_put(stderr, "%s: ", place_of_failures);
+    put(stderr, fmt, args);
+}
+
 int cli_fail(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     fputs("fumarole: ", stderr);
-    put(stderr, fmt, args);
+    put_failure(fmt, args);
     fputc('\n', stderr);
     va_end(args);
     return CLI_FAILED;
@@ -71,7 +82,7 @@ int cli_misuse(const struct cli_command *command, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     fprintf(stderr, "fumarole: %s: ", command->name);
-    put(stderr, fmt, args);
+    put_failure(fmt, args);
     fprintf(stderr, " (see fumarole %s --help)\n", command->name);
     va_end(args);
     return CLI_USAGE;

@@ -28,9 +28,9 @@ static enum fum_result save_image(const void *image, const char *path, struct fu
 
 // Writes a picture under its name and reports it.
 static int write_image(const struct generate_results *results, const struct fum_image *image) {
-    const struct generate_options *options = results->options;
-    char *name =
-        cli_output_name(options->output, image->index, options->output_begin + image->index);
+    const struct generate_options *options = &results->request->options;
+    int index = results->request->before + image->index;
+    char *name = cli_output_name(options->output, index, options->output_begin + index);
     int status = name ? cli_output_save(name, &(struct cli_result){save_image, image})
                       : cli_fail("out of memory");
     if (status == 0)
@@ -44,23 +44,25 @@ static int write_image(const struct generate_results *results, const struct fum_
 
 int generate_results_add(struct generate_results *results, const struct fum_image *image) {
     int status = 0;
+    if (results->sheet) return cli_sheet_add(results->sheet, results->cell, image);
     if (results->grid.columns)
         status = cli_grid_add(&results->grid, image);
     else if (image->pixels)
         status = write_image(results, image);
-    int kept = results->options->save_latents ? keep_latents(results, image) : 0;
+    int kept = results->request->options.save_latents ? keep_latents(results, image) : 0;
     return status ? status : kept;
 }
 
 static enum fum_result write_latents(const void *what, const char *path, struct fum_error *err) {
     const struct generate_results *results = what;
-    return results->options->invert ? fum_noise_save(path, results->latents, results->shape, err)
-                                    : fum_latents_save(path, results->latents, results->shape, err);
+    return results->request->options.invert
+               ? fum_noise_save(path, results->latents, results->shape, err)
+               : fum_latents_save(path, results->latents, results->shape, err);
 }
 
 int generate_results_end(const struct generate_results *results, int status) {
     struct fum_image grid = results->grid.image;
-    const char *latents = results->options->save_latents;
+    const char *latents = results->request->options.save_latents;
     int written = 0, saved = 0;
     grid.index = 0;
     if (grid.width) written = write_image(results, &grid);
@@ -68,6 +70,14 @@ int generate_results_end(const struct generate_results *results, int status) {
         saved = cli_output_save(latents, &(struct cli_result){write_latents, results});
     if (status) return status;
     return written ? written : saved;
+}
+
+int generate_results_sheet(const struct generate_results *results, int status) {
+    struct fum_image image;
+    if (!results->sheet->drawn) return status;
+    int written = cli_sheet_finish(results->sheet, &image);
+    if (!written) written = write_image(results, &image);
+    return status ? status : written;
 }
 
 void generate_results_free(struct generate_results *results) {

@@ -3,11 +3,14 @@
 #ifndef FUM_CLI_RESULTS_H
 #define FUM_CLI_RESULTS_H
 
-#include "generate_options.h"
 #include "grid.h"
+#include "request.h"
+#include "sheet.h"
 
 struct generate_results {
-    const struct generate_options *options;
+    const struct generate_request *request;
+    struct cli_sheet *sheet; // takes the picture, as the cell `cell`; NULL: it is written
+    int cell;
     const char *device; // its name, for the report
     double started;
     struct cli_grid grid;
@@ -21,6 +24,8 @@ int generate_results_add(struct generate_results *results, const struct fum_imag
 // Writes what holds several pictures, however the run ended. `status` is the run's; returns it, or
 // that of the writing.
 int generate_results_end(const struct generate_results *results, int status);
+// Writes the sheet of all cells that were drawn, however the run ended. `status` is as above.
+int generate_results_sheet(const struct generate_results *results, int status);
 void generate_results_free(struct generate_results *results);
 
 #endif

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MAX_PROMPT_BYTES = 1 << 20 };
+
+// Replaces *prompt by the text of a file that one of the options names, if it does.
+static int read_prompt(const char *path, const char **prompt, char **text) {
+    size_t bytes = 0;
+    if (!path) return 0;
+    *text = cli_read_text(strcmp(path, "-") == 0 ? NULL : path, MAX_PROMPT_BYTES, &bytes);
+    if (!*text) return CLI_FAILED;
+    if (strlen(*text) != bytes)
+        return cli_fail("%s: holds a NUL byte; a prompt file is plain UTF-8 text", path);
+    if (cli_trim_newline(*text, bytes) == 0)
+        return cli_fail("%s: is empty; it should hold the prompt", path);
+    *prompt = *text;
+    return 0;
+}
+
+// Draws a random seed from the clock and reports it, so that the picture can be made again.
+static void choose_seed(struct cli_seed *seed) {
+    if (!seed->random) return;
+    uint64_t nanoseconds = (uint64_t)(fum_time_now() * 1e9);
+    uint64_t mixed =
+        ((uint64_t)time(NULL) * 1000000007u + nanoseconds) * UINT64_C(0x9e3779b97f4a7c15);
+    *seed = (struct cli_seed){.value = mixed >> 33};
+    fprintf(stderr, "Random seed: %llu\n", (unsigned long long)seed->value);
+}
+
+static int read_noise(struct generate_request *request) {
+    const struct generate_options *options = &request->options;
+    struct fum_error err = {0};
+    enum fum_result result = FUM_OK;
+    if (options->noise)
+        result = fum_noise_read(options->noise, &request->noise, request->noise_shape, &err);
+    if (result == FUM_OK && options->step_noise)
+        result = fum_step_noise_read(options->step_noise, &request->step_noise,
+                                     request->step_noise_shape, &err);
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+}
+
+int generate_request_read(struct generate_request *request) {
+    struct generate_options *options = &request->options;
+    struct fum_generate_params *picture = &options->picture;
+    int status = read_prompt(options->prompt_file, &picture->prompt, &request->prompt_text);
+    if (status == 0)
+        status = read_prompt(options->negative_file, &picture->negative, &request->negative_text);
+    if (status == 0) status = read_noise(request);
+    if (status == 0 && !cli_adapters_read(&request->adapters, &options->lora))
+        status = cli_fail("out of memory");
+    if (status == 0) choose_seed(&options->seed);
+    return status;
+}
+
+int generate_request_add_outputs(const struct generate_request *request,
+                                 struct cli_outputs *outputs) {
+    const struct generate_options *options = &request->options;
+    int status = cli_output_check_pattern(outputs->command, options->output);
+    int files = options->columns ? 1 : options->picture.count;
+    if (options->invert) files = 0;
+    for (int i = 0; status == 0 && i < files; i++) {
+        int index = request->before + i;
+        char *name = cli_output_name(options->output, index, options->output_begin + index);
+        status = name ? cli_outputs_add(outputs, name) : cli_fail("out of memory");
+        free(name);
+    }
+    return status ? status : cli_outputs_add(outputs, options->save_latents);
+}
+
+struct fum_generate_params generate_request_params(const struct generate_request *request) {
+    struct fum_generate_params params = request->options.picture;
+    params.seed = request->options.seed.value;
+    params.noise = request->noise;
+    params.step_noise = request->step_noise;
+    params.adapters = request->adapters.list;
+    params.num_adapters = request->adapters.count;
+    memcpy(params.noise_shape, request->noise_shape, sizeof params.noise_shape);
+    memcpy(params.step_noise_shape, request->step_noise_shape, sizeof params.step_noise_shape);
+    return params;
+}
+
+void generate_request_free(struct generate_request *request) {
+    fum_noise_free(&request->noise);
+    fum_noise_free(&request->step_noise);
+    cli_adapters_free(&request->adapters);
+    free(request->prompt_text);
+    free(request->negative_text);
+}

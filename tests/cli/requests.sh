@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# requests.sh FUMAROLE: several requests of one run, as lines of a file and as cells of a grid.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+model=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../data/model-sd1")
+require_device
+
+# refuse STATUS PATTERN LINE: a file of this line is refused.
+refuse() {
+    printf '%b\n' "$3" >lines.jsonl
+    expect "$1" "$2" generate -m "$model" --prompts-file lines.jsonl
+}
+refuse 2 'lines.jsonl, line 1: --steps must be from 1' '{"prompt": "x", "steps": -1}'
+refuse 2 'lines.jsonl, line 2: unknown option "--stps"; did you mean --steps' '{"prompt": "x"}\n{"stps": 1}'
+refuse 2 'line 1: --model holds for the whole run' '{"model": "x"}'
+refuse 2 'line 1: --precision holds for the whole run' '{"prompt": "x", "precision": "f16"}'
+refuse 2 'line 1: "seed" is too large a number; write it as a text' '{"prompt": "x", "seed": 18446744073709551615}'
+refuse 2 'line 1: "seed" needs a text, a number' '{"prompt": "x", "seed": {}}'
+refuse 2 'line 1: "a=b" is not the name' '{"a=b": 1}'
+refuse 2 'line 1: "" is not the name' '{"": 1}'
+refuse 2 'line 1: unknown option "--help"' '{"help": true}'
+refuse 1 'line 1: is no JSON object .* from byte 0 on' '[1]'
+refuse 1 'line 1: is no JSON object .* from byte 16 on' '{"prompt": "x"} {}'
+refuse 1 'line 3: is no JSON object .* from byte 12 on' '{"prompt": "x"}\n\n{"prompt":3,}'
+refuse 1 'holds no request' ''
+refuse 1 'nowhere' '{"prompt": "x", "noise": "nowhere.safetensors"}'
+printf 'a\0b' >lines.jsonl
+expect 1 'holds a NUL byte' generate -m "$model" --prompts-file lines.jsonl
+expect 1 'nowhere.jsonl' generate -m "$model" --prompts-file nowhere.jsonl
+expect 2 'give --prompts-file or --xy' generate -m "$model" --prompts-file lines.jsonl --xy steps=1
+expect 2 'needs options and their values' generate -m "$model" --xy steps x
+expect 2 'needs options and their values' generate -m "$model" --xy '=1' x
+expect 2 'needs options and their values' generate -m "$model" --xy 'steps="1,2' x
+expect 2 'has one or two options' generate -m "$model" --xy 'steps=1;cfg-scale=2;eta=0' x
+expect 2 '--steps needs a whole number, not "two"' generate -m "$model" --xy 'steps=1,two' x
+expect 2 '--device holds for the whole run' generate -m "$model" --xy 'device=0,1' x
+expect 2 '--xy makes one picture' generate -m "$model" --xy 'steps=1,2' -b 2 x
+
+draw() { "$fumarole" generate -q -m "$model" -W 16 -H 16 --steps 2 "$@" >out.txt 2>err.txt || cat err.txt; }
+cat >lines.jsonl <<'E2'
+{"prompt": "a cat", "seed": 5}
+{"prompt": "a dog", "cfg_scale": 3, "output": "dog.png", "negative-prompt": null, "quiet": false}
+
+{"prompt": "a cat", "seed": "6", "batch_count": 2}
+E2
+draw --prompts-file lines.jsonl -o 'all_%02d.png'
+check "pictures are numbered through all lines" test "$(echo *.png)" = "all_01.png all_02.png all_03.png dog.png"
+draw -s 5 -o one.png "a cat"
+check "a line draws what its options draw" cmp one.png all_01.png
+draw -s 7 -o two.png "a cat"
+check "a line with several pictures" cmp two.png all_03.png
+draw --cfg-scale 3 -o three.png "a dog"
+check "numbers are read" cmp three.png dog.png
+draw --prompts-file - -o piped.png <lines.jsonl
+check "lines come from standard input" cmp piped.png one.png
+rm -f ./*.png
+draw -s 5 -o xy.png --xy 'prompt=a cat,"a cat, sitting";steps=1,2' --cfg-scale 3
+check "a grid is one picture" test "$(echo *.png)" = xy.png
+draw -s 5 -o cell.png --cfg-scale 3 --steps 2 "a cat, sitting"
+cat >cell.py <<'E2'
+import zlib, struct
+
+
+# Returns the rows of an RGB picture.
+def read(name):
+    data, at, packed = open(name, "rb").read(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        if kind == b"IHDR":
+            width, height = struct.unpack(">II", body[:8])
+        packed += body if kind == b"IDAT" else b""
+        at += 12 + size
+    raw, rows, above = zlib.decompress(packed), [], bytes(3 * width)
+    for y in range(height):
+        line = bytearray(raw[y * (3 * width + 1):][:3 * width + 1])
+        kind, row = line[0], line[1:]
+        for i in range(len(row)):
+            a, b, c = (row[i - 3] if i > 2 else 0), above[i], (above[i - 3] if i > 2 else 0)
+            p = a + b - c
+            paeth = min((abs(p - v), k, v) for k, v in enumerate((a, b, c)))[2]
+            row[i] = row[i] + (0, a, b, (a + b) // 2, paeth)[kind] & 255
+        rows.append(bytes(row))
+        above = row
+    return rows
+
+
+sheet, cell = read("xy.png"), read("cell.png")
+corner = [row[-60:-12] for row in sheet[-20:-4]]  # 16 x 16 pixels above and left of a margin of 4
+assert corner == cell, "the last cell is another picture"
+dark = [sum(b < 128 for b in row) for row in sheet[:16]]
+assert sum(dark) > 20, "no labels"
+E2
+check "a cell is what its values draw" python3 cell.py
+finish
