@@ -34,4 +34,13 @@ bool fum_adapters_find(const fum_adapters *adapters, const char *component, cons
 // `names` may be NULL: only counts.
 size_t fum_adapters_list(const fum_adapters *adapters, const char *component, const char **names);
 
+// A weight that a set changes.
+struct fum_adapters_change {
+    const char *component, *name;
+    struct fum_view base, view; // as the model has it, and as the set computes it
+};
+// Stores the index-th weight that the set changes. Returns false past the last one.
+bool fum_adapters_get(const fum_adapters *adapters, size_t index,
+                      struct fum_adapters_change *change);
+
 #endif

@@ -30,9 +30,41 @@ static const char *try_endings(fum_arena *arena, const char *path) {
     return NULL;
 }
 
+// Returns the file that a path leads to: itself, or the weights in a folder that PEFT saved.
+static const char *resolve(fum_arena *arena, const char *path) {
+    static const char *const weights[] = {"adapter_model.safetensors", "adapter_model.bin"};
+    if (!path || !fum_path_is_dir(path)) return try_endings(arena, path);
+    for (size_t i = 0; i < FUM_COUNT(weights); i++) {
+        const char *full = fum_path_join(arena, path, weights[i]);
+        if (full && is_file(full)) return full;
+    }
+    return NULL;
+}
+
 static const char *find_file(fum_arena *arena, const char *dir, const char *name) {
-    const char *path = dir ? try_endings(arena, fum_path_join(arena, dir, name)) : NULL;
-    return path ? path : try_endings(arena, name);
+    const char *path = dir ? resolve(arena, fum_path_join(arena, dir, name)) : NULL;
+    return path ? path : resolve(arena, name);
+}
+
+// ---- PEFT's settings ----
+
+enum { MAX_SETTINGS_BYTES = 4 << 20 };
+
+// Reads adapter_config.json beside the weights that PEFT saved. *settings stays NULL without one.
+static enum fum_result read_settings(cJSON **settings, fum_arena *arena, const char *path,
+                                     struct fum_error *err) {
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    char *text = NULL;
+    if (strncmp(base, "adapter_model.", strlen("adapter_model."))) return FUM_OK;
+    const char *beside =
+        fum_arena_printf(arena, "%.*sadapter_config.json", (int)(base - path), path);
+    if (!beside) return no_memory(path, err);
+    if (!is_file(beside)) return FUM_OK;
+    enum fum_result result = fum_file_read(beside, MAX_SETTINGS_BYTES, &text, NULL, err);
+    if (!result && !(*settings = cJSON_Parse(text)))
+        result = fum_error_set(err, FUM_ERR_FORMAT, "%s: is not JSON", beside);
+    fum_free(text);
+    return result;
 }
 
 // ---- the tensors ----
@@ -114,6 +146,7 @@ enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *
     enum fum_result result = fum_loader_open(&file->loader, path, err);
     const char *text = result ? NULL : fum_loader_metadata(file->loader, "lora_adapter_metadata");
     if (text) file->metadata = cJSON_Parse(text);
+    if (!result && !file->metadata) result = read_settings(&file->metadata, arena, path, err);
     return result ? result : group_tensors(file, arena, err);
 }
 
@@ -141,6 +174,10 @@ double fum_adapter_file_alpha(const struct fum_adapter_file *file, const char *c
         if (matches(pattern->string, module)) return pattern->valuedouble;
     }
     return cJSON_IsNumber(alpha) ? alpha->valuedouble : 0;
+}
+
+bool fum_adapter_file_by_root(const struct fum_adapter_file *file, const char *component) {
+    return cJSON_IsTrue(find_metadata(file, component, "use_rslora"));
 }
 
 void fum_adapter_file_close(struct fum_adapter_file *file) {

@@ -20,16 +20,19 @@ struct fum_adapter_file {
     fum_loader *loader;
     struct fum_adapter_group *groups; // in the arena
     size_t count;
-    cJSON *metadata; // PEFT's settings, by diffusers; NULL: none
+    cJSON *metadata; // PEFT's settings, in the header or beside the file; NULL: none
 };
 
-// Finds and opens the file. `dir` may be NULL. *file is to be closed, also after a failure.
+// Finds and opens the file, or PEFT's folder of one. `dir` may be NULL. *file is to be closed, also
+// after a failure.
 enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *arena,
                                       const char *dir, const char *name, struct fum_error *err);
 // Returns the alpha that the metadata gives for a module, "mid_block.attentions.0.proj_in"; 0:
 // none.
 double fum_adapter_file_alpha(const struct fum_adapter_file *file, const char *component,
                               const char *module);
+// True if the metadata divides alpha by the root of the rank (rsLoRA: Kalajdzievski 2023).
+bool fum_adapter_file_by_root(const struct fum_adapter_file *file, const char *component);
 void fum_adapter_file_close(struct fum_adapter_file *file);
 
 #endif

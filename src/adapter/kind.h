@@ -19,6 +19,7 @@ struct fum_adapter_layer {
     const struct fum_adapter_kind *kind;
     const struct fum_loader_tensor *tensors[FUM_ADAPTER_ROLES]; // NULL: absent
     double alpha;    // where the file has no tensor of it; 0: the rank
+    bool by_root;    // alpha is divided by the root of the rank (rsLoRA)
     double strength; // what the user multiplies the change by
 };
 
@@ -69,7 +70,7 @@ bool fum_adapter_needs(const struct fum_adapter_layer *layer, enum fum_adapter_r
 // Reads a tensor as f32. *values is freed with fum_free.
 enum fum_result fum_adapter_read(const struct fum_adapter_layer *layer, enum fum_adapter_role role,
                                  float **values, struct fum_error *err);
-// Returns alpha / rank; 1 where alpha is missing or 0.
+// Returns alpha / rank, or alpha / √rank for rsLoRA; 1 where alpha is missing or 0.
 enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, int64_t rank,
                                   double *scale, struct fum_error *err);
 

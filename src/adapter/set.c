@@ -96,6 +96,7 @@ static enum fum_result match_kind(struct matching *m, const struct fum_adapter_t
         (double)(target->text ? m->adapter->text_weight : m->adapter->unet_weight);
     if (!kind->present(&change.layer)) return FUM_OK;
     change.layer.alpha = fum_adapter_file_alpha(m->file, target->component, target->module);
+    change.layer.by_root = fum_adapter_file_by_root(m->file, target->component);
     change.weight = fum_arena_printf(m->set->arena, "%s.%s", target->module, kind->parameter);
     if (!change.weight) return no_memory(err);
     if (!target->source.find(target->source.user, change.weight, &view)) return FUM_OK;
@@ -274,6 +275,13 @@ bool fum_adapters_same(const fum_adapters *set, const struct fum_adapters_params
     return true;
 }
 
+static struct fum_view view_of(const struct changed *changed) {
+    struct fum_view view = {.dtype = FUM_F32, .rank = changed->base.rank};
+    memcpy(view.dim, changed->base.dim, sizeof view.dim);
+    view.computed = &changed->computed;
+    return view;
+}
+
 bool fum_adapters_find(const fum_adapters *set, const char *component, const char *name,
                        struct fum_view *view) {
     const struct changed wanted = {.component = component, .name = name};
@@ -281,9 +289,14 @@ bool fum_adapters_find(const fum_adapters *set, const char *component, const cha
     const struct changed *found =
         bsearch(&wanted, set->changed, set->num_changed, sizeof *set->changed, compare_changed);
     if (!found) return false;
-    *view = (struct fum_view){.dtype = FUM_F32, .rank = found->base.rank};
-    memcpy(view->dim, found->base.dim, sizeof view->dim);
-    view->computed = &found->computed;
+    *view = view_of(found);
+    return true;
+}
+
+bool fum_adapters_get(const fum_adapters *set, size_t index, struct fum_adapters_change *change) {
+    if (!set || index >= set->num_changed) return false;
+    const struct changed *c = &set->changed[index];
+    *change = (struct fum_adapters_change){c->component, c->name, c->base, view_of(c)};
     return true;
 }
 

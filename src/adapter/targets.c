@@ -165,6 +165,11 @@ void fum_adapter_targets_destroy(fum_adapter_targets **targets) {
 
 // ---- lookup ----
 
+const struct fum_adapter_target *fum_adapter_targets_at(const fum_adapter_targets *t,
+                                                        size_t index) {
+    return index < t->count ? &t->list[index] : NULL;
+}
+
 const struct fum_adapter_target *fum_adapter_targets_find(const fum_adapter_targets *t,
                                                           const char *module) {
     for (size_t i = 0; i < FUM_COUNT(heads); i++) {

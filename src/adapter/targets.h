@@ -23,5 +23,8 @@ void fum_adapter_targets_destroy(fum_adapter_targets **targets);
 // Finds a module by the name of a struct fum_adapter_key; NULL: the model has none.
 const struct fum_adapter_target *fum_adapter_targets_find(const fum_adapter_targets *targets,
                                                           const char *module);
+// Returns the index-th module, once for each of its names; NULL past the last.
+const struct fum_adapter_target *fum_adapter_targets_at(const fum_adapter_targets *targets,
+                                                        size_t index);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <string.h>
 
 int64_t fum_adapter_dim(const struct fum_adapter_layer *layer, enum fum_adapter_role role,
@@ -48,7 +49,8 @@ enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, int64_t
         if (!result) alpha = (double)*value;
         fum_free(value);
     }
-    *scale = alpha != 0 ? alpha / (double)rank : 1;
+    double divisor = layer->by_root ? sqrt((double)rank) : (double)rank;
+    *scale = alpha != 0 ? alpha / divisor : 1;
     return result;
 }
 

@@ -28,7 +28,7 @@ static const struct {
 };
 
 static int print_usage(void) {
-    enum { COMMAND_COLUMN = 13, SYNTAX_COLUMN = 29, VARIABLE_COLUMN = 26 };
+    enum { COMMAND_COLUMN = 15, SYNTAX_COLUMN = 29, VARIABLE_COLUMN = 26 };
     char title[160];
     snprintf(title, sizeof title,
              "fumarole %s: pictures from diffusion models on any GPU with a Vulkan driver",

@@ -8,8 +8,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/lapack.h"
 #include "base/macros.h"
-#include "evaluate/lapack.h"
 
 #include <float.h>
 #include <math.h>

@@ -26,7 +26,8 @@ struct fum_safetensors {
 
 // Writes tensors and metadata to `path`, which appears only when the file is complete. Names must
 // be unique UTF-8. The tensors' order in the file is by element size, largest first, so that each
-// is aligned to its element.
+// is aligned to its element. Bytes may be in memory or in a file. Computed values, which are f32,
+// are converted to the view's type, and only those of one tensor are in memory at a time.
 enum fum_result fum_safetensors_write(const char *path, const struct fum_safetensors *file,
                                       struct fum_error *err);
 

@@ -2,6 +2,7 @@
 // Writes safetensors files.
 #include "io/safetensors.h"
 
+#include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -71,6 +72,34 @@ static char *header_text(const struct entry *entries, const struct fum_safetenso
     return text;
 }
 
+// Computes the values of a tensor. *bytes, freed with fum_free, holds them in the tensor's type.
+static enum fum_result compute(const struct fum_view *view, void **bytes, struct fum_error *err) {
+    size_t count = (size_t)fum_view_count(view);
+    float *values = fum_alloc(count, sizeof *values);
+    *bytes = values ? fum_alloc(count, fum_dtype_size(view->dtype)) : NULL;
+    enum fum_result result =
+        *bytes ? view->computed->write(view->computed->user, values, err)
+               : fum_error_set(err, FUM_ERR_NOMEM, "no memory for %zu values of a tensor", count);
+    if (!result) fum_convert_from_f32(*bytes, view->dtype, values, count);
+    fum_free(values);
+    return result;
+}
+
+static enum fum_result write_tensor(fum_file_writer *writer, const struct entry *e,
+                                    struct fum_error *err) {
+    struct fum_view view = e->tensor->view;
+    void *copy = NULL;
+    enum fum_result result = FUM_OK;
+    if (view.computed)
+        result = compute(&view, &copy, err);
+    else
+        result = fum_view_load(&view, e->bytes, &copy, err);
+    const void *bytes = view.computed ? copy : view.data;
+    if (!result) result = fum_file_write(writer, bytes, (size_t)e->bytes, err);
+    fum_free(copy);
+    return result;
+}
+
 static enum fum_result write_all(fum_file_writer *writer, const char *text,
                                  const struct entry *entries, size_t n, struct fum_error *err) {
     size_t length = strlen(text), padded = (length + 7) / 8 * 8;
@@ -79,9 +108,7 @@ static enum fum_result write_all(fum_file_writer *writer, const char *text,
     enum fum_result result = fum_file_write(writer, prefix, 8, err);
     if (!result) result = fum_file_write(writer, text, length, err);
     if (!result) result = fum_file_write(writer, "       ", padded - length, err);
-    for (size_t i = 0; i < n && !result; i++)
-        result =
-            fum_file_write(writer, entries[i].tensor->view.data, (size_t)entries[i].bytes, err);
+    for (size_t i = 0; i < n && !result; i++) result = write_tensor(writer, &entries[i], err);
     return result;
 }
 

@@ -19,7 +19,7 @@ def run_help(*words):
 
 def main():
     usage = run_help()
-    commands = re.findall(r"^  (\w+) ", usage.split("Commands:\n")[1].split("\n\n")[0], re.M)
+    commands = re.findall(r"^  ([\w-]+) ", usage.split("Commands:\n")[1].split("\n\n")[0], re.M)
     text = open(MANUAL, encoding="utf8").read().replace("\\-", "-")
     sections = dict(re.findall(r"^\.SH (.+)\n((?:(?!\.SH ).*\n)*)", text, re.M))
     bad = []

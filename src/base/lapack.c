@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "evaluate/lapack.h"
+#include "base/lapack.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/macros.h"
-#include "evaluate/lapack_config.h"
+#include "base/lapack_config.h"
 
 #include <limits.h>
 
@@ -21,8 +21,7 @@ void dgesdd_(const char *job, const int *rows, const int *columns, double *a, co
 static enum fum_result check_end(int info, const char *what, struct fum_error *err) {
     if (!info) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT,
-                         "LAPACK found no %s of the covariance (info %d): are the features finite?",
-                         what, info);
+                         "LAPACK found no %s (info %d): are all values finite?", what, info);
 }
 
 enum fum_result fum_lapack_eigen(double *a, size_t n, double *values, struct fum_error *err) {
@@ -34,8 +33,7 @@ enum fum_result fum_lapack_eigen(double *a, size_t n, double *values, struct fum
     if (size > INT_MAX || !work || !iwork) {
         fum_free(work);
         fum_free(iwork);
-        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the eigenvectors of %zu features",
-                             n);
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for %zu eigenvectors", n);
     }
     int work_size = (int)size;
     dsyevd_("V", "L", &order, a, &order, values, work, &work_size, iwork, &iwork_size, &info, 1, 1);
@@ -49,8 +47,7 @@ enum fum_result fum_lapack_singular_values(double *a, size_t rows, size_t column
     size_t low = FUM_MIN(rows, columns), high = FUM_MAX(rows, columns);
     if (!low) return FUM_OK;
     if (high > INT_MAX / 8)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%zu features are too many for LAPACK",
-                             high);
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%zu rows are too many for LAPACK", high);
     // In LAPACK's order of columns the matrix is its transpose, with the same singular values.
     int m = (int)columns, n = (int)rows, one = 1, info = 0, work_size = -1;
     double wanted = 0, unused = 0;
@@ -76,9 +73,9 @@ enum fum_result fum_lapack_singular_values(double *a, size_t rows, size_t column
 #else
 
 static enum fum_result refuse(struct fum_error *err) {
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                         "this fumarole was built without LAPACK, which FID requires; --is, --kid "
-                         "and --pr work without it");
+    return fum_error_set(
+        err, FUM_ERR_UNSUPPORTED,
+        "this fumarole was built without LAPACK, which FID and extract-lora require");
 }
 
 enum fum_result fum_lapack_eigen(double *a, size_t n, double *values, struct fum_error *err) {

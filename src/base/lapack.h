@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Calls LAPACK, which a build for another system may lack.
-#ifndef FUM_EVALUATE_LAPACK_H
-#define FUM_EVALUATE_LAPACK_H
+#ifndef FUM_BASE_LAPACK_H
+#define FUM_BASE_LAPACK_H
 
 #include <fumarole/core.h>
 

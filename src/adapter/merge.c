@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+// Writes a model with its adapters merged, as the model's own files are: tensors keep their names,
+// their order in files and their types. A change is found in a file by where its weight lies there,
+// so that all layouts work alike.
+#include "adapter/adapter.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/macros.h"
+#include "base/text.h"
+#include "io/safetensors.h"
+#include "model/components.h"
+
+#include <string.h>
+
+enum { COPY_BYTES = 1 << 20 };
+
+struct merge {
+    const fum_model *model;
+    fum_adapters *set;
+    fum_arena *arena;
+    const char *path; // that is written
+    size_t placed;    // changes that a file took
+};
+
+// A tensor of a file with the changes in it.
+struct merged {
+    const struct merge *merge;
+    const struct fum_loader_tensor *tensor;
+    struct fum_computed computed;
+};
+
+static enum fum_result no_memory(const struct merge *m, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", m->path);
+}
+
+// ---- tensors ----
+
+static bool lies_in(const struct fum_view *base, const struct fum_loader_tensor *t) {
+    return base->file && base->file == t->view.file && !base->scales && !base->computed &&
+           base->offset >= t->view.offset && base->offset < t->view.offset + t->bytes;
+}
+
+// Computes a tensor of the model with all changes in it.
+static enum fum_result write_merged(const void *user, float *values, struct fum_error *err) {
+    const struct merged *merged = user;
+    const struct fum_loader_tensor *t = merged->tensor;
+    struct fum_adapters_change change;
+    enum fum_result result = fum_view_read_f32(&t->view, values, err);
+    for (size_t i = 0; !result && fum_adapters_get(merged->merge->set, i, &change); i++) {
+        if (!lies_in(&change.base, t)) continue;
+        uint64_t at = (change.base.offset - t->view.offset) / fum_dtype_size(t->view.dtype);
+        result = fum_view_read_f32(&change.view, values + at, err);
+    }
+    return result;
+}
+
+static size_t count_changes(const struct merge *m, const struct fum_loader_tensor *t) {
+    struct fum_adapters_change change;
+    size_t count = 0;
+    for (size_t i = 0; fum_adapters_get(m->set, i, &change); i++) count += lies_in(&change.base, t);
+    return count;
+}
+
+// Returns the type that sums are written in: that of the weight, unless it has too few digits.
+static enum fum_dtype merged_type(enum fum_dtype type) {
+    if (type == FUM_F16 || type == FUM_BF16) return type;
+    return fum_dtype_size(type) == 1 ? FUM_F16 : FUM_F32;
+}
+
+// Writes the tensors of one of a loader's files.
+static enum fum_result write_weights(struct merge *m, const fum_loader *loader, size_t file,
+                                     const char *path, struct fum_error *err) {
+    static const struct fum_safetensors_text format = {"format", "pt"};
+    size_t count = fum_loader_count(loader), used = 0;
+    struct fum_safetensors_tensor *tensors = fum_alloc(count + 1, sizeof *tensors);
+    struct merged *merged = fum_alloc(count + 1, sizeof *merged);
+    enum fum_result result = tensors && merged ? FUM_OK : no_memory(m, err);
+    for (size_t i = 0; i < count && !result; i++) {
+        const struct fum_loader_tensor *t = fum_loader_at(loader, i);
+        if (t->file != file) continue;
+        size_t changes = count_changes(m, t);
+        tensors[used] = (struct fum_safetensors_tensor){t->name, t->view};
+        merged[used] = (struct merged){m, t, {write_merged, &merged[used]}};
+        if (changes) {
+            tensors[used].view.dtype = merged_type(t->view.dtype);
+            tensors[used].view.computed = &merged[used].computed;
+        }
+        m->placed += changes;
+        used++;
+    }
+    const struct fum_safetensors out = {tensors, used, &format, 1};
+    if (!result) result = fum_safetensors_write(path, &out, err);
+    fum_free(tensors);
+    fum_free(merged);
+    return result;
+}
+
+// ---- folders ----
+
+static enum fum_result copy_bytes(const struct fum_file *from, fum_file_writer *to,
+                                  struct fum_error *err) {
+    uint64_t size = fum_file_size(from), at = 0;
+    uint8_t *block = fum_alloc(COPY_BYTES, 1);
+    enum fum_result result =
+        block ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to copy a file");
+    while (at < size && !result) {
+        uint64_t bytes = FUM_MIN(size - at, (uint64_t)COPY_BYTES);
+        result = fum_file_read_at(from, at, bytes, block, err);
+        if (!result) result = fum_file_write(to, block, (size_t)bytes, err);
+        at += bytes;
+    }
+    fum_free(block);
+    return result;
+}
+
+static enum fum_result copy_file(const char *from, const char *to, struct fum_error *err) {
+    struct fum_file *file = NULL;
+    fum_file_writer *writer = NULL;
+    enum fum_result result = fum_file_open(&file, from, err);
+    if (!result) result = fum_file_begin(&writer, to, err);
+    if (!result) result = copy_bytes(file, writer, err);
+    if (!result) result = fum_file_commit(&writer, err);
+    fum_file_abort(&writer);
+    fum_file_close(&file);
+    return result;
+}
+
+static bool is_same(const char *a, const char *b) {
+    struct fum_file_identity x, y;
+    return fum_file_identify(a, &x) && fum_file_identify(b, &y) && x.device == y.device &&
+           x.file == y.file && x.name == y.name;
+}
+
+// Finds the component whose weights the file holds; NULL: none. *file is its index in the loader.
+static const fum_loader *find_weights(const struct merge *m, const char *path, size_t *file) {
+    for (int c = 0; c < m->model->num_components; c++) {
+        const fum_loader *loader = m->model->components[c].own_loader;
+        for (size_t i = 0; loader && i < fum_loader_file_count(loader); i++) {
+            if (!is_same(fum_loader_file(loader, i), path)) continue;
+            *file = i;
+            return loader;
+        }
+    }
+    return NULL;
+}
+
+static bool ends_in(const char *name, const char *const *endings) {
+    const char *dot = strrchr(name, '.');
+    for (; dot && *endings; endings++)
+        if (!strcmp(dot, *endings)) return true;
+    return false;
+}
+
+// Returns the name under which a weight file's tensors are written: that of a .safetensors file.
+static const char *weights_name(const struct merge *m, const char *name) {
+    static const char *const endings[] = {".safetensors", NULL};
+    static const char old[] = "pytorch_model."; // transformers' name of a .bin
+    if (ends_in(name, endings)) return name;
+    if (!strncmp(name, old, strlen(old))) name += strlen("pytorch_");
+    return fum_arena_printf(m->arena, "%.*s.safetensors", (int)(strrchr(name, '.') - name), name);
+}
+
+// A folder of the model while it is copied.
+struct folder {
+    const char *from, *to;
+    struct fum_path_names names;
+    bool top;         // the model's own folder
+    bool has_weights; // of a component that the pipeline runs
+};
+
+static enum fum_result list_folder(const struct merge *m, struct folder *f, struct fum_error *err) {
+    size_t file;
+    enum fum_result result = fum_path_list(m->arena, f->from, &f->names, err);
+    for (size_t i = 0; i < f->names.count && !result; i++) {
+        const char *path = fum_path_join(m->arena, f->from, f->names.names[i]);
+        if (!path) return no_memory(m, err);
+        f->has_weights = f->has_weights || find_weights(m, path, &file);
+    }
+    return result;
+}
+
+// Writes or copies one file. Other copies of weights that the model has, such as those of another
+// type, are left out, since they would not be merged.
+static enum fum_result transfer_file(struct merge *m, const struct folder *f, const char *name,
+                                     struct fum_error *err) {
+    static const char *const weights[] = {".safetensors", ".bin",  ".ckpt", ".pt", ".pth",
+                                          ".msgpack",     ".onnx", ".h5",   NULL};
+    size_t file = 0;
+    const char *from = fum_path_join(m->arena, f->from, name);
+    const fum_loader *loader = from ? find_weights(m, from, &file) : NULL;
+    if (!loader && (f->top || f->has_weights) && ends_in(name, weights)) return FUM_OK;
+    const char *written = loader ? weights_name(m, name) : name;
+    const char *to = written ? fum_path_join(m->arena, f->to, written) : NULL;
+    if (!from || !to) return no_memory(m, err);
+    return loader ? write_weights(m, loader, file, to, err) : copy_file(from, to, err);
+}
+
+// Writes a folder of the model and those in it, without hidden ones.
+static enum fum_result transfer_folder(struct merge *m, struct folder f, struct fum_error *err) {
+    enum fum_result result = list_folder(m, &f, err);
+    for (size_t i = 0; i < f.names.count && !result; i++) {
+        const char *name = f.names.names[i], *from = fum_path_join(m->arena, f.from, name);
+        if (!from) return no_memory(m, err);
+        if (name[0] == '.') continue;
+        if (!fum_path_is_dir(from)) {
+            result = transfer_file(m, &f, name, err);
+            continue;
+        }
+        const struct folder inner = {.from = from, .to = fum_path_join(m->arena, f.to, name)};
+        result = inner.to ? transfer_folder(m, inner, err) : no_memory(m, err);
+    }
+    return result;
+}
+
+// ---- the whole ----
+
+static bool is_single(const char *path) {
+    static const char *const endings[] = {".safetensors", NULL};
+    return ends_in(path, endings);
+}
+
+// Checks that the model can be written as its path says.
+static enum fum_result check_kind(const struct merge *m, struct fum_error *err) {
+    const char *slash = strrchr(m->path, '/'), *name = slash ? slash + 1 : m->path;
+    if (!is_single(m->path) && strchr(name, '.') && strspn(name, ".") != strlen(name))
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "cannot write %s: name a .safetensors file, or a folder without an "
+                             "ending",
+                             fum_text_show(m->path).text);
+    if (is_single(m->path) == !m->model->folder) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         m->model->folder
+                             ? "%s is a folder and is merged into one, not into a "
+                               ".safetensors file: leave out the ending of %s"
+                             : "%s is a single file and is merged into one: let %s end "
+                               "in .safetensors",
+                         m->model->info.path, fum_text_show(m->path).text);
+}
+
+// Checks that every change has its place in the files.
+static enum fum_result check_placed(const struct merge *m, struct fum_error *err) {
+    struct fum_adapters_change change;
+    size_t count = 0;
+    while (fum_adapters_get(m->set, count, &change)) count++;
+    if (count == m->placed) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "%s: %zu of %zu changed weights cannot be written, since the model stores "
+                         "them scaled or transposed",
+                         m->path, count - m->placed, count);
+}
+
+static enum fum_result write_model(struct merge *m, struct fum_error *err) {
+    const fum_model *model = m->model;
+    if (!model->folder) return write_weights(m, model->file, 0, m->path, err);
+    return transfer_folder(m, (struct folder){.from = model->info.path, .to = m->path, .top = true},
+                           err);
+}
+
+enum fum_result fum_adapter_merge(const fum_model *model, const struct fum_merge_params *params,
+                                  struct fum_error *err) {
+    const struct fum_adapters_params set = {params->adapters, params->num_adapters,
+                                            params->adapter_dir, params->log};
+    struct merge m = {.model = model, .path = params->path, .arena = fum_arena_create()};
+    enum fum_result result = m.arena ? check_kind(&m, err) : no_memory(&m, err);
+    if (!result) result = fum_adapters_open(&m.set, model, &set, err);
+    if (!result) result = write_model(&m, err);
+    if (!result) result = check_placed(&m, err);
+    fum_adapters_close(&m.set);
+    fum_arena_destroy(&m.arena);
+    return result;
+}

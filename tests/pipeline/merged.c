@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Merged models, extracted LoRAs, and folders that PEFT saved. Each draws what the adapter draws
+// that it came from.
+#include "distance.h"
+#include "open.h"
+#include "test.h"
+
+#include <fumarole/adapter.h>
+#include <fumarole/pipeline.h>
+
+#include "base/file.h"
+#include "base/macros.h"
+#include "base/text.h"
+#include "io/safetensors.h"
+
+enum { LATENTS = 4 * 8 * 8, RANK = 4, WIDTH = 12 };
+
+static const char *data_path(const char *name) {
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/%s", getenv("FUM_TEST_DATA"), name);
+    return path;
+}
+
+static bool on_image(void *user, const struct fum_image *image) {
+    memcpy(user, image->latents, LATENTS * sizeof(float));
+    return true;
+}
+
+static fum_model *open_model(const char *path) {
+    struct fum_error err = {0};
+    fum_model *model = NULL;
+    ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
+    return model;
+}
+
+// Draws a picture by a model, with the adapter unless it is NULL.
+static void draw(fum_device *device, const char *path, const struct fum_adapter *adapter,
+                 float *latents) {
+    struct fum_error err = {0};
+    fum_model *model = open_model(path);
+    fum_pipeline *pipe = NULL;
+    const struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32};
+    ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
+    const struct fum_generate_params picture = {.prompt = "a red ship",
+                                                .width = 16,
+                                                .height = 16,
+                                                .steps = 2,
+                                                .seed = 5,
+                                                .adapters = adapter,
+                                                .num_adapters = adapter ? 1 : 0,
+                                                .on_image = on_image,
+                                                .user = latents};
+    ok(fum_generate(pipe, &picture, &err), &err);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
+// The model of the tests stores f16, so what is merged into it is rounded.
+static void merging_and_extracting_give_the_adapter_back(void **state) {
+    static const char *const kinds[] = {"adapters/kinds/locon.safetensors", "adapters/lora"};
+    float with[LATENTS], merged[LATENTS], extracted[LATENTS], without[LATENTS];
+    struct fum_error err = {0};
+    char model_path[1024];
+    snprintf(model_path, sizeof model_path, "%s", data_path("model-train"));
+    draw(*state, model_path, NULL, without);
+    for (size_t i = 0; i < FUM_COUNT(kinds); i++) {
+        const struct fum_adapter adapter = {data_path(kinds[i]), 0.75F, 0.5F},
+                                 found = {"extracted", 1, 1};
+        const struct fum_merge_params merge = {
+            .adapters = &adapter, .num_adapters = 1, .path = "merged"};
+        draw(*state, model_path, &adapter, with);
+        fum_model *base = open_model(model_path);
+        ok(fum_adapter_merge(base, &merge, &err), &err);
+        draw(*state, "merged", NULL, merged);
+        fum_model *tuned = open_model("merged");
+        const struct fum_extract_params extract = {.path = "extracted.safetensors", .rank = 3};
+        enum fum_result result = fum_adapter_extract(base, tuned, &extract, &err);
+        bool lacking = result == FUM_ERR_UNSUPPORTED && strstr(err.text, "without LAPACK");
+        if (!lacking) ok(result, &err);
+        if (!lacking) draw(*state, model_path, &found, extracted);
+        double a = relative_rms(merged, with, LATENTS),
+               b = lacking ? 0 : relative_rms(extracted, with, LATENTS),
+               far = relative_rms(without, with, LATENTS);
+        print_message("%s: merged %.1e, extracted %.1e, without %.1e\n", kinds[i], a, b, far);
+        assert_true(far > 0.05);
+        assert_true(a < 2e-3 && b < 2e-3);
+        fum_model_destroy(&tuned);
+        fum_model_destroy(&base);
+        remove("extracted.safetensors");
+    }
+}
+
+static void other_kinds_of_paths_are_refused(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    const struct fum_adapter adapter = {"none", 1, 1};
+    fum_model *base = open_model(data_path("model-train"));
+    struct fum_merge_params merge = {.adapters = &adapter, .num_adapters = 1, .path = "x.gguf"};
+    assert_int_equal(fum_adapter_merge(base, &merge, &err), FUM_ERR_ARG);
+    merge.path = "merged2";
+    assert_int_equal(fum_adapter_merge(base, &merge, &err), FUM_ERR_IO);
+    assert_non_null(strstr(err.text, "no such adapter"));
+    const struct fum_extract_params extract = {.path = "same.safetensors", .rank = 3};
+    assert_int_equal(fum_adapter_extract(base, base, &extract, &err), FUM_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "the same weights"));
+    fum_model_destroy(&base);
+}
+
+// ---- PEFT's folders ----
+
+#define MODULE "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+
+// Writes a LoRA of one module; alpha only if it is not 0.
+static void write_lora(const char *path, const char *down, const char *up, float alpha) {
+    float a[RANK * WIDTH], b[WIDTH * RANK];
+    struct fum_error err = {0};
+    for (int i = 0; i < RANK * WIDTH; i++) {
+        a[i] = (float)(i * 37 % 11 - 5) / 8;
+        b[i] = (float)(i * 23 % 13 - 6) / 8;
+    }
+    const struct fum_safetensors_tensor tensors[] = {
+        {down, {.dtype = FUM_F32, .rank = 2, .dim = {RANK, WIDTH}, .data = a}},
+        {up, {.dtype = FUM_F32, .rank = 2, .dim = {WIDTH, RANK}, .data = b}},
+        {"unet." MODULE ".alpha", {.dtype = FUM_F32, .data = &alpha}}};
+    const struct fum_safetensors file = {.tensors = tensors, .count = alpha != 0 ? 3 : 2};
+    ok(fum_safetensors_write(path, &file, &err), &err);
+}
+
+// A folder's alpha is over the rank, or over its root.
+static void a_folder_of_peft_is_an_adapter(void **state) {
+    static const struct {
+        const char *config;
+        float alpha; // that gives the same scale over the rank of 4
+    } cases[] = {{"{\"lora_alpha\": 5, \"r\": 4}", 5},
+                 {"{\"lora_alpha\": 5, \"r\": 4, \"use_rslora\": true}", 10},
+                 {"{\"lora_alpha\": 1, \"r\": 4, \"alpha_pattern\": {\"attn1.to_q\": 3}}", 3}};
+    struct fum_error err = {0};
+    const struct fum_adapter folder = {"peft", 1, 1}, file = {"kohya.safetensors", 1, 1};
+    const char *path = data_path("model-train");
+    write_lora("peft/adapter_model.safetensors", "base_model.model." MODULE ".lora_A.weight",
+               "base_model.model." MODULE ".lora_B.weight", 0);
+    for (size_t i = 0; i < FUM_COUNT(cases); i++) {
+        float by_folder[LATENTS], by_file[LATENTS];
+        ok(fum_file_save("peft/adapter_config.json", cases[i].config, strlen(cases[i].config),
+                         &err),
+           &err);
+        write_lora(file.name, "unet." MODULE ".lora_A.weight", "unet." MODULE ".lora_B.weight",
+                   cases[i].alpha);
+        draw(*state, path, &folder, by_folder);
+        draw(*state, path, &file, by_file);
+        assert_memory_equal(by_folder, by_file, sizeof by_file);
+    }
+    remove(file.name);
+}
+
+static int open_all(void **state) {
+    *state = open_device(true);
+    return 0;
+}
+
+static int close_all(void **state) {
+    fum_device *device = *state;
+    fum_device_destroy(&device);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(merging_and_extracting_give_the_adapter_back),
+        cmocka_unit_test(other_kinds_of_paths_are_refused),
+        cmocka_unit_test(a_folder_of_peft_is_an_adapter),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
