@@ -102,6 +102,9 @@ void cli_ignore_pipes(void);
 // Returns the exit status: that of the command, or a failure, printed, when its output was lost.
 int cli_finish_output(int status);
 
+// Parses "4GiB", "512MiB", "1.5G", plain bytes, or "auto". Returns 0 if it is no size.
+uint64_t cli_parse_bytes(const char *text);
+
 // Returns the choices of a --precision that says which storage types; NULL past the last.
 const char *cli_storage_name(size_t index);
 // Returns the mask 1 << dtype of such a choice; NULL: 0.

@@ -5,6 +5,8 @@
 #include "trace.h"
 #include "vector_width.h"
 
+#include <fumarole/upscale.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,8 @@ struct job {
     fum_device *device;
     fum_model *model;
     fum_pipeline *pipeline;
+    fum_upscaler *upscaler;        // NULL: pictures stay as they are
+    const struct fum_image *small; // that is being enlarged
     struct cli_trace trace;
     struct fum_log log;
     struct cli_progress progress;
@@ -146,10 +150,49 @@ static void on_graph(void *user, const char *component, const char *pass, const 
     job->graphs_dumped++;
 }
 
+static bool on_tile(void *user, int done, int total) {
+    struct job *job = user;
+    const struct cli_pieces pieces = {
+        .what = "enlarging", .done = done, .total = total, .interval = 10};
+    if (total > 1) cli_progress_pieces(&job->progress, &pieces);
+    return !cli_interrupted();
+}
+
+// Adds the small picture's result with the pixels of the large one.
+static bool on_large(void *user, const struct fum_image *large) {
+    struct job *job = user;
+    struct fum_image image = *job->small;
+    image.width = large->width;
+    image.height = large->height;
+    image.channels = large->channels;
+    image.pixels = large->pixels;
+    cli_progress_clear(&job->progress);
+    job->status = generate_results_add(&job->results, &image);
+    return job->status == 0;
+}
+
+static void enlarge(struct job *job, const struct fum_image *image) {
+    struct fum_error err = {0};
+    const struct fum_upscale_params params = {.pixels = image->pixels,
+                                              .width = image->width,
+                                              .height = image->height,
+                                              .channels = image->channels,
+                                              .repeats = job->options.upscale_repeats,
+                                              .on_tile = on_tile,
+                                              .on_image = on_large,
+                                              .user = job};
+    job->small = image;
+    enum fum_result result = fum_upscaler_run(job->upscaler, &params, &err);
+    if (job->status == 0 && result != FUM_OK) job->status = cli_fail_result(result, &err);
+}
+
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     cli_progress_clear(&job->progress);
-    job->status = generate_results_add(&job->results, image);
+    if (job->upscaler && image->pixels)
+        enlarge(job, image);
+    else
+        job->status = generate_results_add(&job->results, image);
     return job->status == 0 && !cli_interrupted();
 }
 
@@ -208,6 +251,21 @@ static int open_model(struct job *job) {
     return info->unusable ? cli_fail("%s", info->unusable) : check_prompts(job);
 }
 
+static int open_upscaler(struct job *job) {
+    const struct generate_options *o = &job->options;
+    struct fum_error err = {0};
+    if (!o->upscale_model) return 0;
+    const struct fum_upscaler_params params = {.path = o->upscale_model,
+                                               .tile = o->upscale_tile ? o->upscale_tile
+                                                                       : FUM_UPSCALE_TILE_AUTO,
+                                               .memory_budget = o->pipeline.memory_budget,
+                                               .precision = o->pipeline.precision,
+                                               .threads = o->pipeline.threads,
+                                               .log = &job->log};
+    enum fum_result result = fum_upscaler_create(&job->upscaler, job->device, &params, &err);
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+}
+
 // Opens the model, the device and the pipeline.
 static int open_all(struct job *job) {
     struct fum_error err = {0};
@@ -228,7 +286,7 @@ static int open_all(struct job *job) {
     params.user = job;
     enum fum_result result =
         fum_pipeline_create(&job->pipeline, job->device, job->model, &params, &err);
-    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+    return result == FUM_OK ? open_upscaler(job) : cli_fail_result(result, &err);
 }
 
 // Draws the pictures of a request.
@@ -288,6 +346,7 @@ static void print_stats(const struct job *job) {
 
 static void close_all(struct job *job) {
     fum_pipeline_destroy(&job->pipeline);
+    fum_upscaler_destroy(&job->upscaler);
     fum_device_destroy(&job->device);
     fum_model_destroy(&job->model);
     generate_results_free(&job->results);

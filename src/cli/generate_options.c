@@ -3,6 +3,7 @@
 
 #include <fumarole/sampler.h>
 #include <fumarole/tensor.h>
+#include <fumarole/upscale.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ enum {
     MAX_NUMBER = 1000000000,
     MAX_CLASS = 1 << 24,
     MAX_SCALE = 100000,
+    MAX_REPEATS = 8,
 };
 
 CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
@@ -91,6 +93,15 @@ const struct cli_option generate_option_table[] = {
      .help = "pictures between two, given as files or seeds (8 without -b)"},
     {.name = "grid", .kind = CLI_STRING, .offset = FIELD(grid_text), .value = "COLSxROWS",
      .help = "so many pictures side by side in one file"},
+
+    CLI_HEADING_ROW("Larger pictures"),
+    {.name = "upscale-model", .kind = CLI_PATH, .offset = FIELD(upscale_model), .value = "FILE",
+     .help = "enlarge each picture by this network, see fumarole upscale"},
+    {.name = "upscale-tile-size", .kind = CLI_INT, .offset = FIELD(upscale_tile), .value = "N",
+     .min = 0, .max = FUM_MAX_SIDE,
+     .help = "enlarge in tiles of so many pixels (default 128); 0 is what the memory holds"},
+    {.name = "upscale-repeats", .kind = CLI_INT, .offset = FIELD(upscale_repeats), .value = "N",
+     .min = 1, .max = MAX_REPEATS, .help = "enlarge the result again, so often in all (default 1)"},
 
     CLI_HEADING_ROW("Sampling"),
     {.name = "steps", .kind = CLI_INT, .offset = PICTURE(steps), .value = "N", .min = 1,
@@ -209,28 +220,9 @@ struct generate_options generate_options_default(void) {
                                      .output = "output.png",
                                      .seed = {.value = 42},
                                      .sampler_rng = -1,
+                                     .upscale_tile = FUM_UPSCALE_TILE,
+                                     .upscale_repeats = 1,
                                      .output_begin = 1};
-}
-
-// Parses "4GiB", "512MiB", "1.5G", plain bytes, or "auto". Returns 0 if it is no size.
-static uint64_t parse_bytes(const char *text) {
-    static const struct {
-        const char *name;
-        double bytes;
-    } units[] = {{"", 1},         {"B", 1},      {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30},
-                 {"TiB", 0x1p40}, {"K", 0x1p10}, {"M", 0x1p20},   {"G", 0x1p30},   {"T", 0x1p40},
-                 {"kB", 1e3},     {"KB", 1e3},   {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12}};
-    char *end;
-    if (strcmp(text, "auto") == 0) return FUM_MEMORY_AUTO;
-    if (*text < '0' || *text > '9') return 0;
-    double number = strtod(text, &end);
-    if (end != text + strspn(text, "0123456789.")) // strtod knows more than decimals
-        return 0;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(end, units[i].name) == 0 && number * units[i].bytes >= 1 &&
-            number * units[i].bytes < 0x1p60)
-            return (uint64_t)(number * units[i].bytes);
-    return 0;
 }
 
 // Reads sd-cli's budget: GiB, 0 for no limit, a negative number for what is free.
@@ -336,7 +328,7 @@ static int check_memory(const struct cli_command *command, struct generate_optio
         return cli_misuse(command,
                           "--max-vram needs one number of GiB such as 6 or 1.5, not \"%s\"",
                           cli_show(options->max_vram).text);
-    if (options->memory_text && !(*budget = parse_bytes(options->memory_text)))
+    if (options->memory_text && !(*budget = cli_parse_bytes(options->memory_text)))
         return cli_misuse(
             command,
             "--memory-budget takes auto or a size such as 4GiB, 512MiB or 1000000000, not \"%s\"",
@@ -377,6 +369,16 @@ static int check_sampling(const struct cli_command *command, struct generate_opt
     return -1;
 }
 
+static int check_upscaling(const struct cli_command *command,
+                           const struct generate_options *options) {
+    if (options->upscale_model) return -1;
+    if (options->upscale_repeats != 1)
+        return cli_misuse(command, "--upscale-repeats needs --upscale-model FILE");
+    if (options->upscale_tile != FUM_UPSCALE_TILE)
+        return cli_misuse(command, "--upscale-tile-size needs --upscale-model FILE");
+    return -1;
+}
+
 static int check_size(const struct cli_command *command,
                       const struct fum_generate_params *picture) {
     long long pixels = (long long)picture->width * picture->height;
@@ -412,6 +414,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);
+    if (status < 0) status = check_upscaling(command, options);
     if (status < 0) status = check_size(command, &options->picture);
     resolve_defaults(options);
     return status;

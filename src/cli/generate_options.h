@@ -15,7 +15,9 @@ struct generate_options {
     const char *model, *prediction, *embeddings_dir, *device, *variant;
     const char *prompt_file, *negative_file, *output;
     const char *noise, *step_noise, *save_latents, *trace, *dump_graph;
-    const char *invert;    // a picture whose noise is looked for; NULL: none
+    const char *invert;        // a picture whose noise is looked for; NULL: none
+    const char *upscale_model; // enlarges the pictures; NULL: none does
+    int upscale_tile, upscale_repeats;
     const char *grid_text; // as given
     int columns, rows;     // of --grid; 0: every picture is a file
     struct cli_list lora;  // as given

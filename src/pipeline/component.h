@@ -38,6 +38,9 @@ struct fum_component {
     struct fum_executable_stats stats;
 };
 
+// Returns the type in which a precision stores values on a device.
+enum fum_dtype fum_precision_storage(const fum_device *device, enum fum_precision precision);
+
 // Frees what the component has on the device.
 void fum_component_release(struct fum_component *component);
 // Checks a graph that was built for a component. What a sound model cannot build at this size is

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum fum_dtype storage_of(const fum_device *device, enum fum_precision precision) {
+enum fum_dtype fum_precision_storage(const fum_device *device, enum fum_precision precision) {
     const struct fum_device_info *info = fum_device_get_info(device);
     switch (precision) {
     case FUM_PRECISION_F32: return FUM_F32;
@@ -127,7 +127,7 @@ enum fum_result fum_pipeline_create(fum_pipeline **out, fum_device *device, cons
     pipe->view = fum_model_get_view(model);
     pipe->params = own;
     pipe->kind = choose_kind(pipe->view);
-    add_components(pipe, storage_of(device, pipe->params.precision));
+    add_components(pipe, fum_precision_storage(device, pipe->params.precision));
     fum_budget_begin(pipe);
     *out = pipe;
     return FUM_OK;

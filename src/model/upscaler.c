@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "model/upscaler.h"
+
+#include "base/error.h"
+#include "base/macros.h"
+
+#include <stdio.h>
+
+static const struct fum_upscaler_family *const families[] = {&fum_upscaler_rrdb,
+                                                             &fum_upscaler_srvgg};
+
+// What trainings put before the names, the best weights first.
+static const char *const prefixes[] = {"params_ema.", "params.", ""};
+
+static bool recognise(struct fum_upscaler_net *net) {
+    for (size_t p = 0; p < FUM_COUNT(prefixes); p++)
+        for (size_t f = 0; f < FUM_COUNT(families); f++) {
+            *net = (struct fum_upscaler_net){
+                .family = families[f], .loader = net->loader, .prefix = prefixes[p], .shuffle = 1};
+            if (families[f]->recognise(net)) return true;
+        }
+    return false;
+}
+
+enum fum_result fum_upscaler_net_open(struct fum_upscaler_net *net, const char *path,
+                                      struct fum_error *err) {
+    *net = (struct fum_upscaler_net){0};
+    enum fum_result result = fum_loader_open(&net->loader, path, err);
+    if (result || recognise(net)) return result;
+    fum_upscaler_net_close(net);
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "%s: not an upscaler that fumarole knows: ESRGAN (RRDB) or SRVGG compact",
+                         path);
+}
+
+void fum_upscaler_net_close(struct fum_upscaler_net *net) {
+    fum_loader_close(&net->loader);
+}
+
+static bool find_weight(void *user, const char *name, struct fum_view *view) {
+    const struct fum_upscaler_net *net = user;
+    char full[512];
+    int length = snprintf(full, sizeof full, "%s%s", net->prefix, name);
+    if (length < 0 || (size_t)length >= sizeof full) return false;
+    const struct fum_loader_tensor *tensor = fum_loader_find(net->loader, full);
+    if (tensor) *view = tensor->view;
+    return tensor != NULL;
+}
+
+struct fum_weight_source fum_upscaler_net_source(struct fum_upscaler_net *net) {
+    return (struct fum_weight_source){.find = find_weight, .user = net};
+}
