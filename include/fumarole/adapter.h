@@ -19,6 +19,15 @@ struct fum_adapter {
     float unet_weight, text_weight;
 };
 
+// How a pipeline applies adapters.
+enum fum_adapter_mode {
+    FUM_ADAPTERS_AUTO = 0, // the best for the pipeline, now always merged
+    FUM_ADAPTERS_MERGED,   // into the weights, while these load
+    // LoRAs of linear layers: products that are added to the layers' results, so that quantised
+    // weights stay as they are. Other kinds, and those of convolutions, are merged.
+    FUM_ADAPTERS_BESIDE,
+};
+
 struct fum_merge_params {
     const struct fum_adapter *adapters;
     int num_adapters;

@@ -127,6 +127,8 @@ struct fum_generate_params {
     const struct fum_adapter *adapters;
     int num_adapters;
     const char *adapter_dir; // folder of adapters that are given by name; NULL: none
+    // Results are equal within rounding. Another set beside the weights builds the graph again.
+    enum fum_adapter_mode adapter_mode;
 
     // Autoencoders draw from their prior without a sampler, if both of these are NULL. The first is
     // the file of a picture to encode and decode again.

@@ -15,6 +15,8 @@ struct fum_adapters_params {
     const struct fum_adapter *list; // copied
     int count;
     const char *dir; // folder of adapters named without one; may be NULL
+    // Plain LoRAs of linear layers leave the weights as they are: the graph adds their products.
+    bool beside;
     const struct fum_log *log;
 };
 
@@ -30,6 +32,17 @@ bool fum_adapters_same(const fum_adapters *adapters, const struct fum_adapters_p
 // set leaves it as it is. Any number of threads may read. `adapters` may be NULL.
 bool fum_adapters_find(const fum_adapters *adapters, const char *component, const char *name,
                        struct fum_view *view);
+// The product of low rank that a set adds to a linear layer's result: x · down · up.
+struct fum_adapters_product {
+    const char *down, *up; // names of the weights, [rank, in] and [out, rank] for fum_adapters_find
+    int64_t rank;
+};
+// Finds the product for a layer, by its path in the component. False: there is none.
+bool fum_adapters_find_product(const fum_adapters *adapters, const char *component,
+                               const char *module, struct fum_adapters_product *product);
+// True if some layer of the component has a product.
+bool fum_adapters_have_products(const fum_adapters *adapters, const char *component);
+
 // Stores the names of a component's weights that the set changes, and returns their number.
 // `names` may be NULL: only counts.
 size_t fum_adapters_list(const fum_adapters *adapters, const char *component, const char **names);

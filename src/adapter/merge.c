@@ -259,8 +259,10 @@ static enum fum_result write_model(struct merge *m, struct fum_error *err) {
 
 enum fum_result fum_adapter_merge(const fum_model *model, const struct fum_merge_params *params,
                                   struct fum_error *err) {
-    const struct fum_adapters_params set = {params->adapters, params->num_adapters,
-                                            params->adapter_dir, params->log};
+    const struct fum_adapters_params set = {.list = params->adapters,
+                                            .count = params->num_adapters,
+                                            .dir = params->adapter_dir,
+                                            .log = params->log};
     struct merge m = {.model = model, .path = params->path, .arena = fum_arena_create()};
     enum fum_result result = m.arena ? check_kind(&m, err) : no_memory(&m, err);
     if (!result) result = fum_adapters_open(&m.set, model, &set, err);

@@ -7,27 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapter/change.h"
 #include "adapter/file.h"
-#include "adapter/kind.h"
-#include "adapter/targets.h"
+#include "adapter/products.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
-
-// A layer of a file with the weight that it changes.
-struct change {
-    const struct fum_adapter_target *target;
-    const char *weight;
-    size_t order; // as given; f32 sums depend on it
-    struct fum_adapter_layer layer;
-};
 
 // A weight that is changed.
 struct changed {
     const char *component, *name;
     struct fum_view base; // as the model has it
     struct fum_computed computed;
-    const struct change *changes;
+    const struct fum_adapter_change *changes;
     size_t count;
 };
 
@@ -36,12 +28,15 @@ struct fum_adapters {
     struct fum_adapter *list; // in the arena, as all that follows
     int count;
     const char *dir;
+    bool beside;
     struct fum_adapter_file *files; // `count` of them
     fum_adapter_targets *targets;
-    struct change *changes;
+    struct fum_adapter_change *changes;
     size_t num_changes, capacity;
     struct changed *changed; // by component and name
     size_t num_changed;
+    struct fum_adapter_change *beside_changes; // not in the arena
+    fum_adapter_products *products;            // NULL: none
 };
 
 static enum fum_result no_memory(struct fum_error *err) {
@@ -69,7 +64,7 @@ struct matching {
     struct fum_why why; // of the first that has a module here but does not fit; "": none
 };
 
-static bool add_change(fum_adapters *set, const struct change *change) {
+static bool add_change(fum_adapters *set, const struct fum_adapter_change *change) {
     if (!fum_grow((void **)&set->changes, &set->capacity, set->num_changes, sizeof *set->changes))
         return false;
     set->changes[set->num_changes] = *change;
@@ -88,7 +83,7 @@ static bool is_known(const struct fum_adapter_group *group) {
 static enum fum_result match_kind(struct matching *m, const struct fum_adapter_target *target,
                                   const struct fum_adapter_kind *kind, bool *matched,
                                   struct fum_error *err) {
-    struct change change = {.target = target, .layer = {.kind = kind}};
+    struct fum_adapter_change change = {.target = target, .layer = {.kind = kind}};
     struct fum_view view;
     struct fum_why *why = m->why.text[0] ? NULL : &m->why;
     memcpy(change.layer.tensors, m->group->tensors, sizeof change.layer.tensors);
@@ -170,7 +165,7 @@ static int compare_names(const char *component_a, const char *a, const char *com
 }
 
 static int compare_changes(const void *a, const void *b) {
-    const struct change *x = a, *y = b;
+    const struct fum_adapter_change *x = a, *y = b;
     int order = compare_names(x->target->component, x->weight, y->target->component, y->weight);
     return order ? order : (x->order > y->order) - (x->order < y->order);
 }
@@ -196,15 +191,29 @@ static enum fum_result write_changed(const void *user, float *values, struct fum
     return result;
 }
 
+// Makes products of the changes that can be, and keeps the others as changes of weights. All are
+// sorted.
+static enum fum_result take_products(fum_adapters *set, struct fum_error *err) {
+    size_t kept = 0, taken = 0;
+    set->beside_changes = fum_alloc(set->num_changes + 1, sizeof *set->beside_changes);
+    if (!set->beside_changes) return no_memory(err);
+    for (size_t i = 0; i < set->num_changes; i++) {
+        if (fum_adapter_product_serves(&set->changes[i]))
+            set->beside_changes[taken++] = set->changes[i];
+        else
+            set->changes[kept++] = set->changes[i];
+    }
+    set->num_changes = kept;
+    return fum_adapter_products_create(&set->products, set->beside_changes, taken, err);
+}
+
 // Lists the weights once each, with their changes in order.
 static enum fum_result list_changed(fum_adapters *set, struct fum_error *err) {
     set->changed = fum_arena_alloc(set->arena, set->num_changes + 1, sizeof *set->changed);
     if (!set->changed) return no_memory(err);
-    if (set->num_changes)
-        qsort(set->changes, set->num_changes, sizeof *set->changes, compare_changes);
     struct changed *last = NULL;
     for (size_t i = 0; i < set->num_changes; i++) {
-        const struct change *change = &set->changes[i];
+        const struct fum_adapter_change *change = &set->changes[i];
         const struct fum_adapter_target *target = change->target;
         if (!last ||
             compare_names(last->component, last->name, target->component, change->weight)) {
@@ -224,6 +233,7 @@ static bool copy_params(fum_adapters *set, const struct fum_adapters_params *par
     set->list = fum_arena_alloc(set->arena, (size_t)params->count, sizeof *set->list);
     set->files = fum_arena_alloc(set->arena, (size_t)params->count, sizeof *set->files);
     set->dir = params->dir ? fum_arena_strdup(set->arena, params->dir) : NULL;
+    set->beside = params->beside;
     if (!set->list || !set->files || (params->dir && !set->dir)) return false;
     set->count = params->count;
     for (int i = 0; i < params->count; i++) {
@@ -243,6 +253,9 @@ enum fum_result fum_adapters_open(fum_adapters **adapters, const fum_model *mode
     if (!result) result = fum_adapter_targets_create(&set->targets, model, err);
     for (int i = 0; i < params->count && !result; i++)
         result = match_file(set, i, params->log, err);
+    if (!result && set->num_changes)
+        qsort(set->changes, set->num_changes, sizeof *set->changes, compare_changes);
+    if (!result && set->beside) result = take_products(set, err);
     if (!result) result = list_changed(set, err);
     if (result) fum_adapters_close(adapters);
     return result;
@@ -253,6 +266,8 @@ void fum_adapters_close(fum_adapters **adapters) {
     fum_adapters *set = *adapters;
     for (int i = 0; i < set->count; i++) fum_adapter_file_close(&set->files[i]);
     fum_adapter_targets_destroy(&set->targets);
+    fum_adapter_products_destroy(&set->products);
+    fum_free(set->beside_changes);
     fum_free(set->changes);
     fum_arena_destroy(&set->arena);
     fum_free(set);
@@ -265,7 +280,9 @@ static bool same_text(const char *a, const char *b) {
 
 bool fum_adapters_same(const fum_adapters *set, const struct fum_adapters_params *params) {
     if (!set) return params->count == 0;
-    if (set->count != params->count || !same_text(set->dir, params->dir)) return false;
+    if (set->count != params->count || !same_text(set->dir, params->dir) ||
+        set->beside != params->beside)
+        return false;
     for (int i = 0; i < set->count; i++) {
         const struct fum_adapter *a = &set->list[i], *b = &params->list[i];
         if (strcmp(a->name, b->name) || a->unet_weight != b->unet_weight ||
@@ -285,10 +302,12 @@ static struct fum_view view_of(const struct changed *changed) {
 bool fum_adapters_find(const fum_adapters *set, const char *component, const char *name,
                        struct fum_view *view) {
     const struct changed wanted = {.component = component, .name = name};
-    if (!set || !set->num_changed) return false;
-    const struct changed *found =
-        bsearch(&wanted, set->changed, set->num_changed, sizeof *set->changed, compare_changed);
-    if (!found) return false;
+    if (!set) return false;
+    const struct changed *found = set->num_changed
+                                      ? bsearch(&wanted, set->changed, set->num_changed,
+                                                sizeof *set->changed, compare_changed)
+                                      : NULL;
+    if (!found) return fum_adapter_products_weight(set->products, component, name, view);
     *view = view_of(found);
     return true;
 }
@@ -298,6 +317,15 @@ bool fum_adapters_get(const fum_adapters *set, size_t index, struct fum_adapters
     const struct changed *c = &set->changed[index];
     *change = (struct fum_adapters_change){c->component, c->name, c->base, view_of(c)};
     return true;
+}
+
+bool fum_adapters_find_product(const fum_adapters *set, const char *component, const char *module,
+                               struct fum_adapters_product *product) {
+    return set && fum_adapter_products_find(set->products, component, module, product);
+}
+
+bool fum_adapters_have_products(const fum_adapters *set, const char *component) {
+    return set && fum_adapter_products_any(set->products, component);
 }
 
 size_t fum_adapters_list(const fum_adapters *set, const char *component, const char **names) {

@@ -18,6 +18,15 @@ struct fum_adapter_targets {
     fum_arena *arena;
     struct fum_adapter_target *list;
     size_t count, capacity;
+    const struct linear_layers *linear; // of the component that is listed now
+};
+
+// The paths of a component's linear layers, as its graph builds them.
+struct linear_layers {
+    fum_arena *arena;
+    const char **names;
+    size_t count, capacity;
+    bool failed; // out of memory
 };
 
 // What stands before the module's name, and whose module it is.
@@ -71,6 +80,24 @@ static bool cut_parameter(char *name) {
     return true;
 }
 
+// Notes a linear layer of a graph and leaves it as it is.
+static fum_tensor *note_layer(void *user, fum_graph *graph, const struct fum_graph_layer *layer) {
+    struct linear_layers *l = user;
+    (void)graph;
+    const char *name = fum_arena_strdup(l->arena, layer->name);
+    if (!name || !fum_grow((void **)&l->names, &l->capacity, l->count, sizeof *l->names))
+        l->failed = true;
+    else
+        l->names[l->count++] = name;
+    return layer->y;
+}
+
+static bool is_linear(const struct linear_layers *l, const char *name) {
+    for (size_t i = 0; i < l->count; i++)
+        if (!strcmp(l->names[i], name)) return true;
+    return false;
+}
+
 // Adds the module of a weight under all its names. `original` may be NULL: names of the original
 // layout.
 static bool add_module(fum_adapter_targets *t, struct fum_adapter_target like, const char *weight,
@@ -79,6 +106,7 @@ static bool add_module(fum_adapter_targets *t, struct fum_adapter_target like, c
     snprintf(name, sizeof name, "%s", weight);
     if (!cut_parameter(name)) return true;
     like.module = fum_arena_strdup(t->arena, name);
+    like.linear = is_linear(t->linear, name);
     if (!like.module || !add_target(t, &like, name)) return false;
     // Versions of transformers differ in the first part of the name.
     static const char text_model[] = "text_model.";
@@ -116,11 +144,17 @@ static enum fum_result add_component(fum_adapter_targets *t, const fum_model *mo
     fum_names *original = NULL;
     if (!c) return FUM_OK;
     enum fum_result result = fum_graph_create(&graph, FUM_F32, err);
+    struct linear_layers linear = {.arena = t->arena};
+    if (!result) fum_graph_adapt(graph, note_layer, &linear);
     if (!result) fum_model_build_component(graph, model, like->component);
+    if (!result && linear.failed) result = no_memory(err);
+    t->linear = &linear;
     if (!result) result = fum_graph_check(graph, err);
     if (!result && !like->text)
         result = fum_names_create_original(&original, c->loader, c->config, err);
     if (!result && !add_graph(t, like, graph, original)) result = no_memory(err);
+    t->linear = NULL;
+    fum_free(linear.names);
     fum_names_destroy(&original);
     fum_graph_destroy(&graph);
     return result;

@@ -13,6 +13,7 @@ struct fum_adapter_target {
     const char *component;
     struct fum_weight_source source; // of the component
     bool text;                       // of a text encoder
+    bool linear;                     // the graph can add to its result
 };
 
 typedef struct fum_adapter_targets fum_adapter_targets;

@@ -73,7 +73,6 @@ static const struct cli_foreign_option options[] = {
     NOT_YET("ip-adapter", true, NULL),
     NOT_YET("ip-adapter-image", true, NULL),
     NOT_YET("ip-adapter-strength", true, NULL),
-    NO_EFFECT("lora-apply-mode", true, "LoRAs are always merged while weights load"),
     NOT_YET("photo-maker", true, NULL),
     NOT_YET("pm-id-images-dir", true, NULL),
     NOT_YET("pm-id-embed-path", true, NULL),

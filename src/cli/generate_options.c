@@ -22,7 +22,8 @@ enum {
 
 CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
 CLI_NAMES(mode_name, "img_gen", "txt2img")
-CLI_NAMES(generator_name, "cuda", "cpu") // as enum fum_rng_kind
+CLI_NAMES(adapter_mode_name, "auto", "immediately", "at_runtime") // as enum fum_adapter_mode
+CLI_NAMES(generator_name, "cuda", "cpu")                          // as enum fum_rng_kind
 
 // Returns the names of enum fum_precision, then those of quantised weights.
 static const char *type_name(size_t index) {
@@ -71,6 +72,10 @@ const struct cli_option generate_option_table[] = {
              "the same); can be given several times"},
     {.name = "lora-model-dir", .kind = CLI_PATH, .offset = PICTURE(adapter_dir), .value = "DIR",
      .help = "the folder of the LoRAs that --lora names, with or without .safetensors"},
+    {.name = "lora-apply-mode", .kind = CLI_ENUM, .offset = PICTURE(adapter_mode), .value = "MODE",
+     .choice = adapter_mode_name,
+     .help = "merge LoRAs as weights load, or apply them beside the weights at runtime "
+             "(default auto: merged):"},
     {.name = "embd-dir", .kind = CLI_PATH, .offset = FIELD(embeddings_dir), .value = "DIR",
      .help = "textual inversions: the name of each file in the folder is a word of prompts"},
 

@@ -273,6 +273,10 @@ void fum_graph_adapt(fum_graph *graph,
     graph->adapt_user = user;
 }
 
+void fum_tensor_keep_stored(fum_tensor *weight) {
+    weight->kept_stored = true;
+}
+
 void fum_graph_mark_pointwise(fum_graph *graph, const char *name) {
     for (int i = graph->count - 1; i >= 0; i--) {
         fum_tensor *t = graph->tensors[i];

@@ -30,6 +30,7 @@ struct fum_tensor {
     int num_inputs;
     const float *data;                 // of a constant
     const struct fum_packing *packing; // of a weight or parameter
+    bool kept_stored;                  // a weight that is never quantised
     bool pointwise; // a weight of a 1×1 convolution, which has its two dimensions in files
     const char *const *parts; // names of the files' tensors that a stacked weight holds, in order
     int num_parts;            // number of them; 0: the weight is one tensor of the files
@@ -90,6 +91,8 @@ void fum_graph_adapt(fum_graph *graph,
                      fum_tensor *(*adapt)(void *user, fum_graph *graph,
                                           const struct fum_graph_layer *layer),
                      void *user);
+// Keeps a weight in the graph's storage type where others are quantised.
+void fum_tensor_keep_stored(fum_tensor *weight);
 // Makes gradients keep only what leaves a block of the graph. Nodes that the gradient pass adds
 // compute the block's other values again, just before its gradient. See Chen et al., "Training deep
 // nets with sublinear memory cost" (2016).

@@ -158,9 +158,9 @@ fum_tensor *fum_nn_linear(struct fum_nn *nn, const char *name, fum_tensor *x, in
 }
 
 // True if the results of one product for several weights can be used in place: each starts at an
-// offset that every device can bind. A training adds to each layer on its own.
+// offset that every device can bind. Trainings and adapters add to each layer on its own.
 static bool can_stack(const struct fum_nn *nn, const struct fum_shape *x, int64_t out) {
-    if (fum_graph_is_training(nn->graph)) return false;
+    if (fum_graph_is_training(nn->graph) || nn->graph->adapt) return false;
     int64_t row_bytes = (out + 3) / 4 * 4 * (int64_t)fum_dtype_size(nn->graph->storage);
     return x->rank == 3 && x->dim[0] * x->dim[1] * row_bytes % FUM_BUFFER_ALIGN == 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Changes the set of adapters that a pipeline draws with. Weights that are on the device are loaded
-// again in their places, so that nothing is compiled.
+// again in their places, so that nothing is compiled. Adapters beside the weights are part of the
+// graph, which is built again for another set (beside.c).
 #include "base/alloc.h"
 #include "base/error.h"
 #include "pipeline/pipeline.h"
@@ -14,6 +15,11 @@ static enum fum_result rewrite(struct fum_component *component, const fum_adapte
                                const fum_adapters *adapters, struct fum_error *err) {
     size_t first = fum_adapters_list(old, component->name, NULL),
            count = first + fum_adapters_list(adapters, component->name, NULL);
+    if (fum_adapters_have_products(old, component->name) ||
+        fum_adapters_have_products(adapters, component->name)) {
+        fum_component_release(component);
+        return FUM_OK;
+    }
     if (!component->weights || !count) return FUM_OK;
     const char **names = fum_alloc(count, sizeof *names);
     if (!names) return no_memory(err);
@@ -56,7 +62,9 @@ static void list_adapters(const struct fum_run *run, struct fum_adapter *list) {
 enum fum_result fum_pipeline_adapt(fum_pipeline *pipe, const struct fum_run *run,
                                    struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
-    struct fum_adapters_params params = {.dir = p->adapter_dir, .log = pipe->params.log};
+    struct fum_adapters_params params = {.dir = p->adapter_dir,
+                                         .beside = p->adapter_mode == FUM_ADAPTERS_BESIDE,
+                                         .log = pipe->params.log};
     if (p->num_adapters < 0 || p->num_adapters > FUM_MAX_ADAPTERS ||
         run->tags.count > FUM_MAX_ADAPTERS)
         return fum_error_set(err, FUM_ERR_ARG, "at most %d adapters can be used", FUM_MAX_ADAPTERS);

@@ -50,6 +50,9 @@ enum fum_result fum_component_check_graph(const struct fum_component *component,
 // Measures what a run of the component takes on the device, without loading anything.
 enum fum_result fum_component_measure(struct fum_component *component, const struct fum_run *run,
                                       struct fum_executable_size *size, struct fum_error *err);
+// Lets the graph add the products of the pipeline's adapters to its linear layers, if they have any
+// for the component.
+void fum_component_adapt(struct fum_component *component, fum_graph *graph);
 // Empties the component and makes it f32, after a non-finite value at `node`; fails if it is f32.
 // `doing` names in the log what is done in f32 then.
 enum fum_result fum_component_widen(struct fum_component *component, const char *node,

@@ -49,6 +49,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     if (result) return result;
     fum_graph *graph = *out;
     if (pipe->params.weights) fum_graph_quantise(graph, pipe->params.weights);
+    fum_component_adapt(pipe->unet, graph);
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents,
                      noise = latents;
     all.dim[0] *= d->history;

@@ -153,6 +153,54 @@ static void a_folder_of_peft_is_an_adapter(void **state) {
     remove(file.name);
 }
 
+// ---- beside the weights ----
+
+// Draws the pictures of several sets with one pipeline, and again without adapters.
+static void draw_sets(fum_device *device, const char *weights, enum fum_adapter_mode mode,
+                      float latents[3][LATENTS]) {
+    static const char *const names[] = {"lora_all", "kinds/locon"};
+    struct fum_error err = {0};
+    char dir[1024];
+    snprintf(dir, sizeof dir, "%s", data_path("adapters"));
+    fum_model *model = open_model(data_path("model-train"));
+    fum_pipeline *pipe = NULL;
+    const struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32, .weights = weights};
+    ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
+    for (int i = 0; i < 3; i++) {
+        const struct fum_adapter set[] = {{names[0], 0.75F, 0.5F}, {names[1], 0.5F, 1}};
+        const struct fum_generate_params picture = {.prompt = "a red ship",
+                                                    .width = 16,
+                                                    .height = 16,
+                                                    .steps = 2,
+                                                    .seed = 5,
+                                                    .adapters = set,
+                                                    .num_adapters = 2 - i,
+                                                    .adapter_dir = dir,
+                                                    .adapter_mode = mode,
+                                                    .on_image = on_image,
+                                                    .user = latents[i]};
+        ok(fum_generate(pipe, &picture, &err), &err);
+    }
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
+static void beside_the_weights_is_the_same_as_merged(void **state) {
+    static const char *const weights[] = {NULL, "q8_0"};
+    for (int i = 0; i < 2; i++) {
+        float merged[3][LATENTS], beside[3][LATENTS];
+        draw_sets(*state, weights[i], FUM_ADAPTERS_MERGED, merged);
+        draw_sets(*state, weights[i], FUM_ADAPTERS_BESIDE, beside);
+        for (int k = 0; k < 3; k++) {
+            double error = relative_rms(beside[k], merged[k], LATENTS);
+            print_message("%s, set %d: %.1e\n", weights[i] ? weights[i] : "f32", k, error);
+            assert_true(error < (weights[i] ? 2e-2 : 1e-4));
+        }
+        assert_true(relative_rms(beside[0], beside[2], LATENTS) > 0.05);
+        assert_memory_equal(beside[2], merged[2], sizeof beside[2]);
+    }
+}
+
 static int open_all(void **state) {
     *state = open_device(true);
     return 0;
@@ -169,6 +217,7 @@ int main(void) {
         cmocka_unit_test(merging_and_extracting_give_the_adapter_back),
         cmocka_unit_test(other_kinds_of_paths_are_refused),
         cmocka_unit_test(a_folder_of_peft_is_an_adapter),
+        cmocka_unit_test(beside_the_weights_is_the_same_as_merged),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -18,7 +18,8 @@ static bool runs(const struct fum_fuser *fuser, const fum_tensor *node,
 bool fum_fuse_quantise(const struct fum_fuser *fuser, fum_tensor *node) {
     const struct fum_packing *packing = node->graph->quantised;
     const fum_tensor *weight = fum_fuse_own_weight(node);
-    if (!packing || !weight || !(node->op->flags & FUM_OP_QUANTISED)) return false;
+    if (!packing || !weight || weight->kept_stored || !(node->op->flags & FUM_OP_QUANTISED))
+        return false;
     // Its values would otherwise be the file's rows, along which blocks do not lie.
     bool terms = weight->packing->transposed && !weight->packing->block;
     if (!terms || fum_shape_count(&weight->desc.shape) == 0 || !runs(fuser, node, packing))
