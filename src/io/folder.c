@@ -29,52 +29,47 @@ bool fum_folder_is(const char *path) {
     return is;
 }
 
-// Looks for "dir/stem.variant.safetensors" and the index of shards, as diffusers and transformers
+// Looks for "dir/stem.variant.ending" and the index of its shards, as diffusers and transformers
 // write them.
-static enum fum_result try_variant(fum_arena *arena, const char *dir, const char *variant,
-                                   const char **weights) {
-    static const char *const stems[] = {"diffusion_pytorch_model", "model"};
+static enum fum_result try_name(fum_arena *arena, const char *file, const char *ending,
+                                const char *variant, const char **weights) {
     const char *dot = variant ? "." : "";
     if (!variant) variant = "";
-    for (size_t i = 0; i < FUM_COUNT(stems); i++) {
-        const char *const names[] = {
-            fum_arena_printf(arena, "%s/%s%s%s.safetensors", dir, stems[i], dot, variant),
-            fum_arena_printf(arena, "%s/%s.safetensors.index%s%s.json", dir, stems[i], dot,
-                             variant),
-            fum_arena_printf(arena, "%s/%s%s%s.safetensors.index.json", dir, stems[i], dot,
-                             variant),
-        };
-        for (size_t j = 0; j < FUM_COUNT(names); j++) {
-            if (!names[j]) return FUM_ERR_NOMEM;
-            if (!fum_path_may_exist(names[j])) continue;
-            *weights = names[j];
-            return FUM_OK;
-        }
+    const char *const names[] = {
+        fum_arena_printf(arena, "%s%s%s.%s", file, dot, variant, ending),
+        fum_arena_printf(arena, "%s.%s.index%s%s.json", file, ending, dot, variant),
+        fum_arena_printf(arena, "%s%s%s.%s.index.json", file, dot, variant, ending),
+    };
+    for (size_t j = 0; j < FUM_COUNT(names) && !*weights; j++) {
+        if (!names[j]) return FUM_ERR_NOMEM;
+        if (fum_path_may_exist(names[j])) *weights = names[j];
     }
     return FUM_OK;
 }
 
-static bool has_file(fum_arena *arena, const char *dir, const char *name) {
-    char *path = fum_path_join(arena, dir, name);
-    return path && fum_path_may_exist(path);
-}
+// What components' files are called. Pickles, in whatever variant, are read if a component has no
+// safetensors file, as in diffusers.
+static const struct {
+    const char *stem, *ending;
+} weight_names[] = {{"diffusion_pytorch_model", "safetensors"},
+                    {"model", "safetensors"},
+                    {"diffusion_pytorch_model", "bin"},
+                    {"pytorch_model", "bin"}};
+enum { SAFE_NAMES = 2 }; // of them
 
 enum fum_result fum_folder_find_weights(fum_arena *arena, const char *dir, const char *variant,
                                         const char **weights, struct fum_error *err) {
     const char *const order[] = {variant, NULL, "fp16", "bf16"};
+    const size_t ranges[][2] = {{0, SAFE_NAMES}, {SAFE_NAMES, FUM_COUNT(weight_names)}};
     *weights = NULL;
-    for (size_t i = variant ? 0 : 1; i < FUM_COUNT(order) && !*weights; i++)
-        if (try_variant(arena, dir, order[i], weights)) return no_memory(dir, err);
+    for (size_t r = 0; r < FUM_COUNT(ranges); r++)
+        for (size_t i = variant ? 0 : 1; i < FUM_COUNT(order) && !*weights; i++)
+            for (size_t j = ranges[r][0]; j < ranges[r][1] && !*weights; j++) {
+                const char *file = fum_path_join(arena, dir, weight_names[j].stem);
+                if (!file || try_name(arena, file, weight_names[j].ending, order[i], weights))
+                    return no_memory(dir, err);
+            }
     if (*weights) return FUM_OK;
-    static const char *const pickles[] = {"diffusion_pytorch_model.bin",
-                                          "diffusion_pytorch_model.fp16.bin", "pytorch_model.bin",
-                                          "pytorch_model.fp16.bin"};
-    for (size_t i = 0; i < FUM_COUNT(pickles); i++)
-        if (has_file(arena, dir, pickles[i]))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                                 "%s: has only the pickle %s; convert the model to safetensors "
-                                 "(diffusers: save_pretrained with safe_serialization)",
-                                 dir, pickles[i]);
     return fum_error_set(err, FUM_ERR_IO,
                          "%s: has no weights (diffusion_pytorch_model.safetensors or "
                          "model.safetensors); get the model again, whole",

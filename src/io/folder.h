@@ -25,7 +25,7 @@ struct fum_folder_component {
 // Reads model_index.json, the components' configurations and fumarole.json, and chooses weight
 // files. `variant` ("fp16", …) is preferred if it exists; NULL prefers the plain file, then fp16,
 // then bf16. UNet, VAE, text encoders, tokenizers and scheduler must be there if the index names
-// them, with weights that are not pickles. Immutable once open.
+// them, with weights. Immutable once open.
 enum fum_result fum_folder_open(fum_folder **folder, const char *path, const char *variant,
                                 struct fum_error *err);
 void fum_folder_close(fum_folder **folder);

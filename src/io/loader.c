@@ -53,13 +53,17 @@ void fum_loader_close(fum_loader **loader) {
     *loader = NULL;
 }
 
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
 // The formats in the order in which they are tried. Those without a parser are recognised because
 // people have such files under the same or a similar name.
 static const struct fum_format *const formats[] = {
     &fum_format_safetensors,
     &fum_format_torch,
     &fum_format_torch_old,
-    &(const struct fum_format){"a Python pickle", "\x80\x04", 2, NULL, NULL},
     &(const struct fum_format){"a GGUF file", "GGUF", 4, NULL, NULL},
     &(const struct fum_format){"an HDF5 file", "\x89HDF", 4, NULL, NULL},
     &(const struct fum_format){"a Git LFS pointer, not the file itself", "version https://git-lfs",
@@ -73,12 +77,19 @@ static bool matches(const struct fum_format *format, const uint8_t *begin, size_
     return bytes >= format->magic_bytes && !memcmp(begin, format->magic, format->magic_bytes);
 }
 
-// Returns the format of a file. Without a match that is safetensors, whose reader says what is
-// wrong.
-static const struct fum_format *find_format(const uint8_t *begin, size_t bytes) {
+// True if the file's name says that it is a pickle, which old ones themselves do not show.
+static bool named_as_pickle(const char *path) {
+    static const char *const endings[] = {".ckpt", ".pt", ".pth", ".bin", ".pkl"};
+    for (size_t i = 0; i < FUM_COUNT(endings); i++)
+        if (ends_with(path, endings[i])) return true;
+    return false;
+}
+
+// Returns the format of a file. Without a match its name decides, and a reader says what is wrong.
+static const struct fum_format *find_format(const uint8_t *begin, size_t bytes, const char *path) {
     for (size_t i = 0; i < FUM_COUNT(formats); i++)
         if (matches(formats[i], begin, bytes)) return formats[i];
-    return &fum_format_safetensors;
+    return named_as_pickle(path) ? &fum_format_torch_old : &fum_format_safetensors;
 }
 
 static enum fum_result parse_file(fum_loader *l, const struct fum_format_file *file,
@@ -88,7 +99,7 @@ static enum fum_result parse_file(fum_loader *l, const struct fum_format_file *f
     size_t shown = size < sizeof begin ? (size_t)size : sizeof begin;
     enum fum_result result = fum_view_read(&file->bytes, 0, shown, begin, err);
     if (result) return result;
-    const struct fum_format *format = find_format(begin, shown);
+    const struct fum_format *format = find_format(begin, shown, file->path);
     if (format->parse) return format->parse(&l->tensors, file, err);
     return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s; give a .safetensors file",
                          file->path, format->name);
@@ -188,11 +199,6 @@ static enum fum_result open_index(fum_loader *l, const char *path, struct fum_er
     if (!result) result = check_map(l, path, map, err);
     cJSON_Delete(json);
     return result;
-}
-
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
 }
 
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err) {

@@ -2,7 +2,6 @@
 #include "io/pickle.h"
 
 #include "base/error.h"
-#include "base/text.h"
 #include "io/pickle_machine.h"
 
 #include <string.h>
@@ -88,6 +87,10 @@ static value *read_text(struct fum_pickle_machine *m, int size) {
     uint64_t length;
     value *v = fum_pickle_make(m, FUM_PICKLE_TEXT);
     if (!v || !fum_pickle_read_number(m, size, &length)) return NULL;
+    if (length > m->pickle->end - m->at) {
+        fum_pickle_fail_damaged(m, "is cut off");
+        return NULL;
+    }
     if (length > MAX_TEXT || m->texts + length > MAX_TEXTS) {
         fum_pickle_fail(m, FUM_ERR_UNSUPPORTED, "holds too much text");
         return NULL;
@@ -168,126 +171,25 @@ static bool append_one(struct fum_pickle_machine *m, int kind) {
     return append_above(m, m->depth - count, 0, (enum fum_pickle_kind)kind);
 }
 
-static bool store(struct fum_pickle_machine *m, uint64_t index) {
-    if (!m->depth || !m->stack[m->depth - 1])
-        return fum_pickle_fail_damaged(m, "keeps a value not there");
-    if (index > m->at - m->begin)
-        return fum_pickle_fail_damaged(m, "keeps a value at an odd place");
-    while (m->memo_count <= index) {
-        if (!fum_grow((void **)&m->memo, &m->memo_capacity, m->memo_count, sizeof(value *)))
-            return fum_pickle_fail_memory(m);
-        m->memo[m->memo_count++] = NULL;
-    }
-    m->memo[index] = m->stack[m->depth - 1];
-    return true;
-}
-
 static bool put(struct fum_pickle_machine *m, int size) {
     uint64_t index;
-    return fum_pickle_read_number(m, size, &index) && store(m, index);
+    return fum_pickle_read_number(m, size, &index) && fum_pickle_memo_store(m, index);
 }
 
 static bool memoize(struct fum_pickle_machine *m, int size) {
     (void)size;
-    return store(m, m->memo_count);
+    return fum_pickle_memo_store(m, m->memo_count);
 }
 
 static bool get(struct fum_pickle_machine *m, int size) {
     uint64_t index;
-    if (!fum_pickle_read_number(m, size, &index)) return false;
-    if (index >= m->memo_count || !m->memo[index])
-        return fum_pickle_fail_damaged(m, "takes a kept value that is not there");
-    return fum_pickle_push(m, m->memo[index]);
-}
-
-// ---- names and calls ----
-
-static bool push_named(struct fum_pickle_machine *m, const char *module, const char *name) {
-    const struct fum_pickle_global *globals = m->pickle->globals;
-    int i = 0;
-    while (globals[i].module &&
-           (strcmp(globals[i].module, module) || strcmp(globals[i].name, name)))
-        i++;
-    if (!globals[i].module) {
-        m->result =
-            fum_error_set(m->err, FUM_ERR_UNSUPPORTED,
-                          "%s: holds a %s.%s of Python, which is not read (and nothing is "
-                          "run); only tensors are. Save the model's state_dict()",
-                          m->pickle->path, fum_text_show(module).text, fum_text_show(name).text);
-        return false;
-    }
-    value *v = fum_pickle_make(m, FUM_PICKLE_GLOBAL);
-    if (!v) return false;
-    v->global = i;
-    return fum_pickle_push(m, v);
-}
-
-static bool read_line(struct fum_pickle_machine *m, char *line, size_t size) {
-    for (size_t i = 0; i < size; i++) {
-        if (!fum_pickle_read_bytes(m, &line[i], 1)) return false;
-        if (line[i] != '\n') continue;
-        line[i] = 0;
-        return true;
-    }
-    return fum_pickle_fail_damaged(m, "holds a name that is too long");
-}
-
-static bool push_global(struct fum_pickle_machine *m, int size) {
-    (void)size;
-    char module[200], name[200];
-    return read_line(m, module, sizeof module) && read_line(m, name, sizeof name) &&
-           push_named(m, module, name);
-}
-
-static bool push_stack_global(struct fum_pickle_machine *m, int size) {
-    (void)size;
-    const value *name = fum_pickle_pop(m), *module = name ? fum_pickle_pop(m) : NULL;
-    if (!module) return false;
-    if (name->kind != FUM_PICKLE_TEXT || module->kind != FUM_PICKLE_TEXT)
-        return fum_pickle_fail_damaged(m, "names something without a text");
-    return push_named(m, module->text, name->text);
-}
-
-// Fills a dict from the pairs that it is made of.
-static bool add_pairs(struct fum_pickle_machine *m, value *dict, const value *pairs) {
-    for (size_t i = 0; i < pairs->count; i++) {
-        const value *pair = pairs->items[i];
-        bool good =
-            (pair->kind == FUM_PICKLE_LIST || pair->kind == FUM_PICKLE_TUPLE) && pair->count == 2;
-        if (!good) return fum_pickle_fail_damaged(m, "makes a dict of something that is no pair");
-        if (!fum_pickle_append(m, dict, pair->items, 2)) return false;
-    }
-    return true;
-}
-
-static bool call(struct fum_pickle_machine *m, int size) {
-    (void)size;
-    const value *arguments = fum_pickle_pop(m), *function = arguments ? fum_pickle_pop(m) : NULL;
-    if (!function) return false;
-    if (function->kind != FUM_PICKLE_GLOBAL || arguments->kind != FUM_PICKLE_TUPLE)
-        return fum_pickle_fail_damaged(m, "calls something that is no function");
-    bool dict = m->pickle->globals[function->global].dict;
-    value *v = fum_pickle_make(m, dict ? FUM_PICKLE_DICT : FUM_PICKLE_CALL);
-    if (!v) return false;
-    v->global = function->global;
-    bool pairs = dict && arguments->count == 1 && arguments->items[0]->kind == FUM_PICKLE_LIST;
-    if (pairs && !add_pairs(m, v, arguments->items[0])) return false;
-    if (!dict && !fum_pickle_append(m, v, arguments->items, arguments->count)) return false;
-    return fum_pickle_push(m, v);
-}
-
-// Drops the attributes that the object below would be given.
-static bool build(struct fum_pickle_machine *m, int size) {
-    (void)size;
-    value *attributes = fum_pickle_pop(m), *object = attributes ? fum_pickle_pop(m) : NULL;
-    return object && fum_pickle_push(m, object);
+    return fum_pickle_read_number(m, size, &index) && fum_pickle_memo_push(m, index);
 }
 
 static bool push_persistent(struct fum_pickle_machine *m, int size) {
     (void)size;
-    value *id = fum_pickle_pop(m), *v = id ? fum_pickle_make(m, FUM_PICKLE_PERSISTENT) : NULL;
-    return v && fum_pickle_append(m, v, &id, 1) &&
-           fum_pickle_append(m, &m->pickle->persistent, &v, 1) && fum_pickle_push(m, v);
+    value *id = fum_pickle_pop(m);
+    return id && fum_pickle_push_persistent(m, id);
 }
 
 // ---- the machine ----
@@ -321,6 +223,7 @@ static const struct {
     ['B'] = {push_text, 4},                      // BINBYTES
     ['C'] = {push_text, 1},                      // SHORT_BINBYTES
     [0x8e] = {push_text, 8},                     // BINBYTES8
+    [0x96] = {push_text, 8},                     // BYTEARRAY8
     [')'] = {push_tuple, 0},                     // EMPTY_TUPLE
     [0x85] = {push_tuple, 1},                    // TUPLE1
     [0x86] = {push_tuple, 2},                    // TUPLE2
@@ -330,6 +233,9 @@ static const struct {
     ['l'] = {collect_to_mark, FUM_PICKLE_LIST},  // LIST
     ['a'] = {append_one, FUM_PICKLE_LIST},       // APPEND
     ['e'] = {append_to_mark, FUM_PICKLE_LIST},   // APPENDS
+    [0x8f] = {push_empty, FUM_PICKLE_LIST},      // EMPTY_SET
+    [0x90] = {append_to_mark, FUM_PICKLE_LIST},  // ADDITEMS
+    [0x91] = {collect_to_mark, FUM_PICKLE_LIST}, // FROZENSET
     ['}'] = {push_empty, FUM_PICKLE_DICT},       // EMPTY_DICT
     ['d'] = {collect_to_mark, FUM_PICKLE_DICT},  // DICT
     ['s'] = {append_one, FUM_PICKLE_DICT},       // SETITEM
@@ -339,17 +245,35 @@ static const struct {
     [0x94] = {memoize, 0},                       // MEMOIZE
     ['h'] = {get, 1},                            // BINGET
     ['j'] = {get, 4},                            // LONG_BINGET
-    ['c'] = {push_global, 0},                    // GLOBAL
-    [0x93] = {push_stack_global, 0},             // STACK_GLOBAL
-    ['R'] = {call, 0},                           // REDUCE
-    ['b'] = {build, 0},                          // BUILD
+    ['c'] = {fum_pickle_global_op, 0},           // GLOBAL
+    [0x93] = {fum_pickle_stack_global_op, 0},    // STACK_GLOBAL
+    [0x82] = {fum_pickle_extension_op, 1},       // EXT1
+    [0x83] = {fum_pickle_extension_op, 2},       // EXT2
+    [0x84] = {fum_pickle_extension_op, 4},       // EXT4
+    ['R'] = {fum_pickle_call_op, 0},             // REDUCE
+    [0x81] = {fum_pickle_call_op, 0},            // NEWOBJ
+    [0x92] = {fum_pickle_call_op, 1},            // NEWOBJ_EX
+    ['i'] = {fum_pickle_instance_op, 0},         // INST
+    ['o'] = {fum_pickle_object_op, 0},           // OBJ
+    ['b'] = {fum_pickle_build_op, 0},            // BUILD
     ['Q'] = {push_persistent, 0},                // BINPERSID
+    ['P'] = {fum_pickle_persistent_line_op, 0},  // PERSID
+    ['I'] = {fum_pickle_integer_line_op, 0},     // INT
+    ['L'] = {fum_pickle_integer_line_op, 0},     // LONG
+    ['F'] = {fum_pickle_real_line_op, 0},        // FLOAT
+    ['S'] = {fum_pickle_text_line_op, 1},        // STRING
+    ['V'] = {fum_pickle_text_line_op, 0},        // UNICODE
+    ['p'] = {fum_pickle_put_line_op, 0},         // PUT
+    ['g'] = {fum_pickle_get_line_op, 0},         // GET
 };
 
 static bool run_machine(struct fum_pickle_machine *m) {
     while (!m->stopped) {
         uint8_t byte;
         if (!fum_pickle_read_bytes(m, &byte, 1)) return false;
+        if (!operations[byte].run && m->at == m->begin + 1)
+            return fum_pickle_fail(m, FUM_ERR_UNSUPPORTED,
+                                   "begins with no operation of a pickle: not of torch.save?");
         if (!operations[byte].run)
             return fum_pickle_fail(m, FUM_ERR_UNSUPPORTED, "needs an operation that is not read");
         if (!operations[byte].run(m, operations[byte].size)) return false;
@@ -374,14 +298,4 @@ enum fum_result fum_pickle_read(struct fum_pickle *pickle, const struct fum_pick
     fum_free(m->memo);
     fum_free(m);
     return status;
-}
-
-const struct fum_pickle_value *fum_pickle_get(const struct fum_pickle_value *dict,
-                                              const char *key) {
-    if (dict->kind != FUM_PICKLE_DICT) return NULL;
-    for (size_t i = 0; i + 1 < dict->count; i += 2) {
-        const value *name = dict->items[i];
-        if (name->kind == FUM_PICKLE_TEXT && !strcmp(name->text, key)) return dict->items[i + 1];
-    }
-    return NULL;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads Python pickles without running anything: the machine builds plain values. A call becomes a
-// value that names the function, and only names of a given list are accepted.
+// value that names the function, and only names of a given list are accepted. Memory and time grow
+// with the bytes of the pickle, whatever it says.
 #ifndef FUM_IO_PICKLE_H
 #define FUM_IO_PICKLE_H
 
@@ -14,7 +15,7 @@ enum fum_pickle_kind {
     FUM_PICKLE_REAL,
     FUM_PICKLE_TEXT,       // text or bytes; integers of more than 8 bytes too
     FUM_PICKLE_TUPLE,      // items
-    FUM_PICKLE_LIST,       // items
+    FUM_PICKLE_LIST,       // items; sets too
     FUM_PICKLE_DICT,       // items: key, value, key, value
     FUM_PICKLE_GLOBAL,     // a name of the list
     FUM_PICKLE_CALL,       // items: the arguments of a call of `global`
@@ -37,6 +38,7 @@ struct fum_pickle_value {
 struct fum_pickle_global {
     const char *module, *name;
     bool dict; // calling it makes a dict
+    int use;   // what the list's owner makes of it; 0: nothing
 };
 
 // What is read: one or several pickles that follow each other.

@@ -68,6 +68,16 @@ bool fum_pickle_read_number(struct fum_pickle_machine *m, int size, uint64_t *nu
     return true;
 }
 
+bool fum_pickle_read_line(struct fum_pickle_machine *m, char *line, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        if (!fum_pickle_read_bytes(m, &line[i], 1)) return false;
+        if (line[i] != '\n') continue;
+        line[i] = 0;
+        return true;
+    }
+    return fum_pickle_fail_damaged(m, "holds a line that is too long");
+}
+
 // ---- values ----
 
 value *fum_pickle_make(struct fum_pickle_machine *m, enum fum_pickle_kind kind) {
@@ -129,4 +139,53 @@ bool fum_pickle_collect(struct fum_pickle_machine *m, enum fum_pickle_kind kind,
     if (!v || (count && !fum_pickle_append(m, v, m->stack + first, count))) return false;
     m->depth = first - extra;
     return fum_pickle_push(m, v);
+}
+
+bool fum_pickle_push_copy(struct fum_pickle_machine *m, const char *text, size_t bytes) {
+    value *v = fum_pickle_make(m, FUM_PICKLE_TEXT);
+    char *copy = v ? fum_arena_alloc(m->pickle->arena, bytes + 1, 1) : NULL;
+    if (v && !copy) return fum_pickle_fail_memory(m);
+    if (!v) return false;
+    memcpy(copy, text, bytes);
+    v->text = copy;
+    v->count = bytes;
+    return fum_pickle_push(m, v);
+}
+
+bool fum_pickle_push_persistent(struct fum_pickle_machine *m, value *id) {
+    value *v = fum_pickle_make(m, FUM_PICKLE_PERSISTENT);
+    return v && fum_pickle_append(m, v, &id, 1) &&
+           fum_pickle_append(m, &m->pickle->persistent, &v, 1) && fum_pickle_push(m, v);
+}
+
+const struct fum_pickle_value *fum_pickle_get(const struct fum_pickle_value *dict,
+                                              const char *key) {
+    if (dict->kind != FUM_PICKLE_DICT) return NULL;
+    for (size_t i = 0; i + 1 < dict->count; i += 2) {
+        const value *name = dict->items[i];
+        if (name->kind == FUM_PICKLE_TEXT && !strcmp(name->text, key)) return dict->items[i + 1];
+    }
+    return NULL;
+}
+
+// ---- the memo ----
+
+bool fum_pickle_memo_store(struct fum_pickle_machine *m, uint64_t index) {
+    if (!m->depth || !m->stack[m->depth - 1])
+        return fum_pickle_fail_damaged(m, "keeps a value not there");
+    if (index > m->at - m->begin)
+        return fum_pickle_fail_damaged(m, "keeps a value at an odd place");
+    while (m->memo_count <= index) {
+        if (!fum_grow((void **)&m->memo, &m->memo_capacity, m->memo_count, sizeof(value *)))
+            return fum_pickle_fail_memory(m);
+        m->memo[m->memo_count++] = NULL;
+    }
+    m->memo[index] = m->stack[m->depth - 1];
+    return true;
+}
+
+bool fum_pickle_memo_push(struct fum_pickle_machine *m, uint64_t index) {
+    if (index >= m->memo_count || !m->memo[index])
+        return fum_pickle_fail_damaged(m, "takes a kept value that is not there");
+    return fum_pickle_push(m, m->memo[index]);
 }

@@ -11,40 +11,22 @@
 
 typedef struct fum_pickle_value value;
 
-// ---- what a file may name ----
+// ---- names ----
 
-enum function {
-    DICT,
-    REBUILD,           // storage, offset, size, stride, …
-    REBUILD_PARAMETER, // tensor, …
-    FIRST_STORAGE,     // a type of storage
-};
+static int use_of(const value *v) {
+    bool named = v->kind == FUM_PICKLE_GLOBAL || v->kind == FUM_PICKLE_CALL;
+    return named ? fum_torch_globals[v->global].use : 0;
+}
 
-const struct fum_pickle_global fum_torch_globals[] = {
-    [DICT] = {"collections", "OrderedDict", true},
-    [REBUILD] = {"torch._utils", "_rebuild_tensor_v2", false},
-    [REBUILD_PARAMETER] = {"torch._utils", "_rebuild_parameter", false},
-    [FIRST_STORAGE] = {"torch", "FloatStorage", false},
-    {"torch", "DoubleStorage", false},
-    {"torch", "HalfStorage", false},
-    {"torch", "BFloat16Storage", false},
-    {"torch", "LongStorage", false},
-    {"torch", "IntStorage", false},
-    {"torch", "ShortStorage", false},
-    {"torch", "CharStorage", false},
-    {"torch", "ByteStorage", false},
-    {"torch", "BoolStorage", false},
-    {"torch._utils", "_rebuild_tensor", false}, // as REBUILD, before version 0.4
-    {NULL, NULL, false},
-};
-
-// The element types of the storages, in the same order.
-static const enum fum_dtype storage_types[] = {FUM_F32, FUM_F64, FUM_F16, FUM_BF16, FUM_I64,
-                                               FUM_I32, FUM_I16, FUM_I8,  FUM_U8,   FUM_BOOL};
+// Returns the type that a name stands for; NULL: none.
+static const struct fum_torch_type *find_type(const value *v) {
+    int use = v->kind == FUM_PICKLE_GLOBAL ? use_of(v) : 0;
+    return use >= FUM_TORCH_TYPE ? &fum_torch_types[use - FUM_TORCH_TYPE] : NULL;
+}
 
 static bool is_rebuild(const value *v) {
-    return v->kind == FUM_PICKLE_CALL &&
-           (v->global == REBUILD || v->global == FIRST_STORAGE + (int)FUM_COUNT(storage_types));
+    int use = v->kind == FUM_PICKLE_CALL ? use_of(v) : 0;
+    return use == FUM_TORCH_TENSOR || use == FUM_TORCH_TENSOR_V3;
 }
 
 enum fum_result fum_torch_refuse(const struct fum_torch_reader *r, const char *name,
@@ -58,6 +40,7 @@ enum fum_result fum_torch_refuse(const struct fum_torch_reader *r, const char *n
 // A tensor as its call describes it, in elements.
 struct layout {
     const char *name;
+    const struct fum_torch_type *type;
     struct fum_view view; // type and shape
     int64_t stride[FUM_VIEW_MAX_DIMS];
     uint64_t offset, count;
@@ -68,32 +51,31 @@ static bool is_tuple(const value *v, size_t least) {
     return (v->kind == FUM_PICKLE_TUPLE || v->kind == FUM_PICKLE_LIST) && v->count >= least;
 }
 
-// Returns the type of a storage by its identification, or FUM_DTYPE_UNKNOWN.
-static enum fum_dtype storage_type(const value *persistent, const char **key) {
-    if (persistent->kind != FUM_PICKLE_PERSISTENT) return FUM_DTYPE_UNKNOWN;
+// Returns the type of a storage by its identification; NULL: unknown.
+static const struct fum_torch_type *storage_type(const value *persistent, const char **key) {
+    if (persistent->kind != FUM_PICKLE_PERSISTENT) return NULL;
     const value *id = persistent->items[0];
-    if (!is_tuple(id, 5) || id->items[1]->kind != FUM_PICKLE_GLOBAL ||
-        id->items[2]->kind != FUM_PICKLE_TEXT)
-        return FUM_DTYPE_UNKNOWN;
+    if (!is_tuple(id, 5) || id->items[2]->kind != FUM_PICKLE_TEXT) return NULL;
     // The sixth, if any, makes it a part of another storage.
-    if (id->count > 5 && id->items[5]->kind != FUM_PICKLE_NONE) return FUM_DTYPE_UNKNOWN;
-    int type = id->items[1]->global - FIRST_STORAGE;
+    if (id->count > 5 && id->items[5]->kind != FUM_PICKLE_NONE) return NULL;
     *key = id->items[2]->text;
-    return type >= 0 && type < (int)FUM_COUNT(storage_types) ? storage_types[type]
-                                                             : FUM_DTYPE_UNKNOWN;
+    return find_type(id->items[1]);
 }
 
 size_t fum_torch_storage_element(const value *persistent, const char **key) {
-    enum fum_dtype type = storage_type(persistent, key);
-    return type == FUM_DTYPE_UNKNOWN ? 0 : fum_dtype_size(type);
+    const struct fum_torch_type *type = storage_type(persistent, key);
+    return type ? type->bytes : 0;
 }
 
-static enum fum_result read_storage(const struct fum_torch_reader *r, const value *v,
+// Finds the storage and the type of the elements, which newer files state apart from it.
+static enum fum_result read_storage(const struct fum_torch_reader *r, const value *call,
                                     struct layout *l) {
     const char *key = NULL;
-    l->view.dtype = storage_type(v, &key);
-    if (l->view.dtype == FUM_DTYPE_UNKNOWN)
-        return fum_torch_refuse(r, l->name, "its storage is of an unknown kind");
+    l->type = storage_type(call->items[0], &key);
+    if (l->type && use_of(call) == FUM_TORCH_TENSOR_V3)
+        l->type = call->count > 6 ? find_type(call->items[6]) : NULL;
+    if (!l->type) return fum_torch_refuse(r, l->name, "its storage is of an unknown kind");
+    l->view.dtype = l->type->dtype;
     return r->find(r, l->name, key, &l->storage);
 }
 
@@ -121,12 +103,12 @@ static enum fum_result read_layout(const struct fum_torch_reader *r, const value
         !read_counts(v->items[3], l->view.rank, l->stride))
         return fum_torch_refuse(r, l->name, "its shape is not one of whole numbers");
     l->offset = (uint64_t)offset->integer;
-    return read_storage(r, v->items[0], l);
+    return read_storage(r, v, l);
 }
 
 // Checks that every element lies in the storage, and counts them.
 static enum fum_result check_layout(const struct fum_torch_reader *r, struct layout *l) {
-    uint64_t limit = l->storage.bytes / fum_dtype_size(l->view.dtype), last = l->offset;
+    uint64_t limit = l->storage.bytes / l->type->bytes, last = l->offset;
     l->count = 1;
     for (int i = 0; i < l->view.rank; i++)
         if (!l->view.dim[i]) l->count = 0;
@@ -166,9 +148,19 @@ static uint64_t element_place(const struct layout *l, uint64_t index) {
     return place;
 }
 
+// Takes bytes of what names and copies may have. False: more than an honest file needs.
+static bool take_room(struct fum_torch_reader *r, uint64_t bytes) {
+    if (bytes > r->room) return false;
+    r->room -= bytes;
+    return true;
+}
+
 // Copies the elements of a transposed or sliced tensor into the arena, in row-major order.
-static enum fum_result gather(const struct fum_torch_reader *r, struct layout *l) {
-    size_t size = fum_dtype_size(l->view.dtype);
+static enum fum_result gather(struct fum_torch_reader *r, struct layout *l) {
+    size_t size = l->type->bytes;
+    // A file has room for each of its elements once. Some may be stored transposed twice.
+    if (!take_room(r, l->storage.bytes + l->count * size))
+        return fum_torch_refuse(r, l->name, "its elements are repeated too often");
     uint8_t *all = fum_alloc((size_t)l->storage.bytes, 1),
             *dense = fum_arena_alloc(r->tensors->arena, (size_t)l->count, size);
     enum fum_result result = FUM_OK;
@@ -189,9 +181,9 @@ static enum fum_result add_tensor(struct fum_torch_reader *r, const char *name, 
     enum fum_result result = read_layout(r, v, &l);
     if (!result) result = check_layout(r, &l);
     if (result) return result;
-    size_t size = fum_dtype_size(l.view.dtype);
+    size_t size = l.type->bytes;
     struct fum_loader_tensor tensor = {.name = name,
-                                       .type = fum_dtype_name(l.view.dtype),
+                                       .type = l.type->name,
                                        .offset = l.storage.offset + (l.count ? l.offset * size : 0),
                                        .bytes = l.count * size,
                                        .file = r->file->index};
@@ -211,26 +203,29 @@ static enum fum_result add_tensor(struct fum_torch_reader *r, const char *name, 
 
 // ---- dicts ----
 
-enum { MAX_DEPTH = 8, MAX_VISITED = 1 << 20, MAX_NAME = 512 };
+enum { MAX_DEPTH = 8, MAX_VISITS = 1 << 20, MAX_NAME = 512 };
+
+static enum fum_result refuse_amount(const struct fum_torch_reader *r) {
+    return fum_error_set(r->err, FUM_ERR_UNSUPPORTED, "%s: its dicts hold too much", r->file->path);
+}
 
 // Adds the tensors of a dict. Names of dicts in dicts are joined with dots. Other values, such as
-// numbers of steps, are skipped.
+// numbers of steps, are skipped, and so are dicts that lie deeper than any weights do.
 static enum fum_result add_dict(struct fum_torch_reader *r, const value *dict, const char *prefix,
                                 int depth) {
     enum fum_result result = FUM_OK;
     for (size_t i = 0; i + 1 < dict->count && !result; i += 2) {
         const value *key = dict->items[i], *v = dict->items[i + 1];
         char name[MAX_NAME];
-        if (++r->visited > MAX_VISITED || depth > MAX_DEPTH)
-            return fum_error_set(r->err, FUM_ERR_UNSUPPORTED, "%s: its dicts hold too much",
-                                 r->file->path);
-        bool parameter = v->kind == FUM_PICKLE_CALL && v->global == REBUILD_PARAMETER && v->count;
+        if (!r->visits--) return refuse_amount(r);
+        bool parameter = v->kind == FUM_PICKLE_CALL && use_of(v) == FUM_TORCH_PARAMETER && v->count;
         if (parameter) v = v->items[0];
-        if (key->kind != FUM_PICKLE_TEXT || (v->kind != FUM_PICKLE_DICT && !is_rebuild(v)))
-            continue;
+        bool inner = v->kind == FUM_PICKLE_DICT && depth < MAX_DEPTH;
+        if (key->kind != FUM_PICKLE_TEXT || (!inner && !is_rebuild(v))) continue;
         int length = snprintf(name, sizeof name, "%s%s", prefix, key->text);
         if (length < 0 || length >= MAX_NAME - 1)
             return fum_torch_refuse(r, key->text, "its name is too long");
+        if (!take_room(r, (uint64_t)length)) return refuse_amount(r);
         if (is_rebuild(v)) {
             result = add_tensor(r, name, v);
         } else {
@@ -241,12 +236,15 @@ static enum fum_result add_dict(struct fum_torch_reader *r, const value *dict, c
     return result;
 }
 
-enum fum_result fum_torch_add_saved(struct fum_torch_reader *r, const value *saved) {
+enum fum_result fum_torch_add_saved(struct fum_torch_reader *r, const value *saved,
+                                    uint64_t pickle_bytes) {
     const value *inner = fum_pickle_get(saved, "state_dict");
     if (inner && inner->kind == FUM_PICKLE_DICT) saved = inner;
     if (saved->kind != FUM_PICKLE_DICT)
         return fum_error_set(r->err, FUM_ERR_FORMAT,
                              "%s: holds no dict of tensors; save the model's state_dict()",
                              r->file->path);
+    r->visits = FUM_MIN(pickle_bytes, (uint64_t)MAX_VISITS);
+    r->room = 4 * fum_view_count(&r->file->bytes) + 16 * pickle_bytes;
     return add_dict(r, saved, "", 0);
 }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "io/torch_reader.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct fum_pickle_value value;
@@ -12,15 +13,27 @@ struct storages {
     size_t count;
 };
 
+static int compare_storages(const void *a, const void *b) {
+    const struct fum_torch_storage *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+static const struct fum_torch_storage *find_key(const struct storages *list, const char *key) {
+    const struct fum_torch_storage wanted = {.key = key};
+    if (!list->count) return NULL;
+    return bsearch(&wanted, list->items, list->count, sizeof wanted, compare_storages);
+}
+
+static void sort_storages(struct storages *list) {
+    if (list->count) qsort(list->items, list->count, sizeof *list->items, compare_storages);
+}
+
 static enum fum_result find_storage(const struct fum_torch_reader *r, const char *tensor,
                                     const char *key, struct fum_torch_storage *storage) {
-    const struct storages *list = r->user;
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->items[i].key, key)) continue;
-        *storage = list->items[i];
-        return FUM_OK;
-    }
-    return fum_torch_refuse(r, tensor, "its storage is not in the file");
+    const struct fum_torch_storage *found = find_key(r->user, key);
+    if (!found) return fum_torch_refuse(r, tensor, "its storage is not in the file");
+    *storage = *found;
+    return FUM_OK;
 }
 
 // The number that begins every such file, after it the version.
@@ -50,43 +63,54 @@ static enum fum_result check_begin(const struct fum_torch_reader *r, struct fum_
     return FUM_OK;
 }
 
-// Returns the bytes of an element of the storage `key`, which a tensor names; 0: none does.
-static size_t find_element_size(const struct fum_pickle *pickle, const char *key) {
-    for (size_t i = 0; i < pickle->persistent.count; i++) {
-        const char *named = "";
-        size_t size = fum_torch_storage_element(pickle->persistent.items[i], &named);
-        if (size && !strcmp(named, key)) return size;
+static enum fum_result create_storages(const struct fum_torch_reader *r, struct storages *list,
+                                       size_t count) {
+    list->items = fum_arena_alloc(r->arena, count + 1, sizeof *list->items);
+    list->count = 0;
+    return list->items ? FUM_OK
+                       : fum_error_set(r->err, FUM_ERR_NOMEM, "%s: no memory for its storages",
+                                       r->file->path);
+}
+
+// Lists the storages that tensors name, with the bytes of an element of each.
+static enum fum_result list_named(const struct fum_torch_reader *r, const struct fum_pickle *pickle,
+                                  struct storages *named) {
+    enum fum_result result = create_storages(r, named, pickle->persistent.count);
+    for (size_t i = 0; i < pickle->persistent.count && !result; i++) {
+        const char *key = "";
+        size_t size = fum_torch_storage_element(pickle->persistent.items[i], &key);
+        if (size) named->items[named->count++] = (struct fum_torch_storage){key, 0, size};
     }
-    return 0;
+    if (!result) sort_storages(named);
+    return result;
 }
 
 // Finds where the storages lie: behind the pickles, in the order of `keys`, each with its number of
 // elements before it.
 static enum fum_result place_storages(const struct fum_torch_reader *r, struct fum_pickle *pickle,
                                       const value *keys) {
-    struct storages *list = r->user;
-    list->items = fum_arena_alloc(r->arena, keys->count, sizeof *list->items);
-    if (keys->count && !list->items)
-        return fum_error_set(r->err, FUM_ERR_NOMEM, "%s: no memory for its storages",
-                             r->file->path);
-    for (size_t i = 0; i < keys->count; i++) {
+    struct storages *list = r->user, named;
+    enum fum_result result = list_named(r, pickle, &named);
+    if (!result) result = create_storages(r, list, keys->count);
+    for (size_t i = 0; i < keys->count && !result; i++) {
         uint8_t bytes[8];
         uint64_t count = 0;
         const char *key = keys->items[i]->kind == FUM_PICKLE_TEXT ? keys->items[i]->text : "";
-        size_t size = find_element_size(pickle, key);
-        if (!size || pickle->end - pickle->at < sizeof bytes)
+        const struct fum_torch_storage *known = find_key(&named, key);
+        if (!known || pickle->end - pickle->at < sizeof bytes)
             return fum_torch_refuse(r, key, "its storage is unknown or cut off");
-        enum fum_result result =
-            fum_view_read(&r->file->bytes, pickle->at, sizeof bytes, bytes, r->err);
+        result = fum_view_read(&r->file->bytes, pickle->at, sizeof bytes, bytes, r->err);
         if (result) return result;
         for (int b = 7; b >= 0; b--) count = count << 8 | bytes[b];
         pickle->at += sizeof bytes;
-        if (count > (pickle->end - pickle->at) / size)
+        if (count > (pickle->end - pickle->at) / known->bytes)
             return fum_torch_refuse(r, key, "its storage is cut off; get the file again");
-        list->items[list->count++] = (struct fum_torch_storage){key, pickle->at, count * size};
-        pickle->at += count * size;
+        list->items[list->count++] =
+            (struct fum_torch_storage){key, pickle->at, count * known->bytes};
+        pickle->at += count * known->bytes;
     }
-    return FUM_OK;
+    if (!result) sort_storages(list);
+    return result;
 }
 
 static enum fum_result read_old(struct fum_torch_reader *r) {
@@ -102,8 +126,9 @@ static enum fum_result read_old(struct fum_torch_reader *r) {
     if (!result && keys->kind != FUM_PICKLE_LIST)
         result = fum_error_set(r->err, FUM_ERR_FORMAT, "%s: the list of its storages is missing",
                                r->file->path);
+    uint64_t pickle_bytes = pickle.at;
     if (!result) result = place_storages(r, &pickle, keys);
-    return result ? result : fum_torch_add_saved(r, saved);
+    return result ? result : fum_torch_add_saved(r, saved, pickle_bytes);
 }
 
 static enum fum_result parse_old(struct fum_tensors *tensors, const struct fum_format_file *file,
@@ -118,7 +143,11 @@ static enum fum_result parse_old(struct fum_tensors *tensors, const struct fum_f
     return result;
 }
 
-const struct fum_format fum_format_torch_old = {.name = "a PyTorch file (.pth, .ckpt, .bin or .pt)",
-                                                .magic = "\x80\x02",
-                                                .magic_bytes = 2,
-                                                .parse = parse_old};
+// True if a pickle begins so: the operation PROTO and a protocol from 2 to 5. Older ones have no
+// such beginning; the loader takes them for pickles by the file's name.
+static bool probe(const uint8_t *begin, size_t bytes) {
+    return bytes >= 2 && begin[0] == 0x80 && begin[1] >= 1 && begin[1] <= 5;
+}
+
+const struct fum_format fum_format_torch_old = {
+    .name = "a PyTorch file (.pth, .ckpt, .bin or .pt)", .probe = probe, .parse = parse_old};

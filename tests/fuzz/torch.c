@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Fuzzes the readers of torch.save's files, using libFuzzer. An input that begins with 'Z' is the
-// pickle of an archive, which is made around it. tests/io/torch.c calls it too.
+// pickle of an archive, which is made around it. What opens is taken for a model, too, as a .ckpt
+// is. tests/io/torch.c calls it too.
 #include "io/loader.h"
+#include "model/checkpoint.h"
+#include "model/names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,10 +61,31 @@ static struct archive make_archive(const uint8_t *pickle, size_t size) {
     return a;
 }
 
+static void expect_error(enum fum_result result, const struct fum_error *err) {
+    if (result && (!err->text[0] || strchr(err->text, '\n'))) abort();
+}
+
+// Looks for the components of a model in the file, by its tensors.
+static void try_model(const fum_loader *loader) {
+    static const char *const components[] = {"unet", "vae", "text_encoder", "text_encoder_2"};
+    struct fum_checkpoint c = {0};
+    struct fum_error err = {0};
+    enum fum_result result = fum_checkpoint_detect(&c, loader, &err);
+    expect_error(result, &err);
+    const cJSON *const configs[] = {c.unet, c.vae, c.text_encoder, c.text_encoder_2};
+    for (int i = 0; i < 4 && !result; i++) {
+        fum_names *names = NULL;
+        if (configs[i])
+            expect_error(fum_names_create(&names, loader, components[i], configs[i], &err), &err);
+        fum_names_destroy(&names);
+    }
+    fum_checkpoint_free(&c);
+}
+
 static int try_file(const uint8_t *data, size_t size) {
     fum_loader *loader = NULL;
     struct fum_error err = {0};
-    if (fum_loader_open_memory(&loader, data, size, "fuzz.pth", &err)) {
+    if (fum_loader_open_memory(&loader, data, size, "fuzz.ckpt", &err)) {
         if (loader || !err.text[0] || strchr(err.text, '\n')) abort();
         return 0;
     }
@@ -73,6 +97,7 @@ static int try_file(const uint8_t *data, size_t size) {
         for (uint64_t b = 0; b < t->bytes; b++) sum += bytes[b];
         if (fum_loader_find(loader, t->name) != t) abort();
     }
+    try_model(loader);
     fum_loader_close(&loader);
     return sum == 0xdeadbeef ? -1 : 0; // so that the sum is needed
 }

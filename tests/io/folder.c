@@ -89,6 +89,26 @@ static void prefers_an_index_to_nothing(void **state) {
     unlink(scratch("model/vae/diffusion_pytorch_model.safetensors.index.json"));
 }
 
+// Pickles, in any variant, are taken if a component has no safetensors file.
+static void takes_pickles_last(void **state) {
+    (void)state;
+    static const char *const files[] = {"model/vae/diffusion_pytorch_model.fp16.bin",
+                                        "model/vae/diffusion_pytorch_model.bin",
+                                        "model/vae/diffusion_pytorch_model.fp16.safetensors"};
+    make_folder();
+    unlink(scratch(files[2]));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct fum_error err = {0};
+        fum_folder *f = NULL;
+        put(files[i], "");
+        assert_ok(fum_folder_open(&f, scratch("model"), NULL, &err), err);
+        assert_true(ends_with(fum_folder_component(f, "vae")->weights, files[i]));
+        fum_folder_close(&f);
+    }
+    unlink(scratch(files[0]));
+    unlink(scratch(files[1]));
+}
+
 static void expect_error(const char *says) {
     struct fum_error err = {0};
     fum_folder *f = NULL;
@@ -103,9 +123,6 @@ static void names_what_is_missing(void **state) {
     make_folder();
     unlink(scratch("model/vae/diffusion_pytorch_model.fp16.safetensors"));
     expect_error("model/vae: has no weights");
-    put("model/vae/diffusion_pytorch_model.bin", "");
-    expect_error("convert the model to safetensors");
-    unlink(scratch("model/vae/diffusion_pytorch_model.bin"));
     unlink(scratch("model/vae/config.json"));
     expect_error("the component vae has no");
     rmdir(scratch("model/vae"));
@@ -143,9 +160,8 @@ static void survives_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(reads_a_folder),
-        cmocka_unit_test(prefers_an_index_to_nothing),
-        cmocka_unit_test(names_what_is_missing),
+        cmocka_unit_test(reads_a_folder),     cmocka_unit_test(prefers_an_index_to_nothing),
+        cmocka_unit_test(takes_pickles_last), cmocka_unit_test(names_what_is_missing),
         cmocka_unit_test(survives_no_memory),
     };
     return cmocka_run_group_tests(all, NULL, NULL);

@@ -61,6 +61,75 @@ static void opens_checkpoints_and_parameters(void **state) {
     fum_loader_close(&l);
 }
 
+// Checkpoints of pytorch_lightning hold callbacks, NumPy's values and sets: all of them inert.
+static void reads_what_trainings_leave(void **state) {
+    (void)state;
+    static const char *const files[] = {"lightning.ckpt", "lightning-old.ckpt"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct fum_error err = {0};
+        fum_loader *l = NULL;
+        assert_ok(fum_loader_open(&l, data_path(files[i]), &err), err);
+        assert_int_equal(fum_loader_count(l), 2);
+        assert_int_equal(fum_loader_find(l, "model.weight")->view.dim[0], 6);
+        assert_non_null(fum_loader_find(l, "model_ema.modelweight"));
+        fum_loader_close(&l);
+    }
+}
+
+static void reads_the_parameters_of_a_dict(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    fum_loader *l = NULL;
+    assert_ok(fum_loader_open(&l, data_path("inversion.pt"), &err), err);
+    const struct fum_loader_tensor *t = fum_loader_find(l, "string_to_param.*");
+    assert_non_null(t);
+    assert_int_equal(t->view.dim[0], 6);
+    fum_loader_close(&l);
+}
+
+// Reads the f32 values of a tensor. Free them with free.
+static float *read_values(const fum_loader *l, const char *name, size_t *count) {
+    struct fum_error err = {0};
+    const struct fum_loader_tensor *t = fum_loader_find(l, name);
+    if (!t) fail_msg("no tensor %s", name);
+    *count = (size_t)fum_view_count(&t->view);
+    float *values = malloc(*count * sizeof *values);
+    assert_non_null(values);
+    assert_ok(fum_view_read_f32(&t->view, values, &err), err);
+    return values;
+}
+
+// Compares with torch's conversion bit for bit; any NaN stands for any other.
+static void converts_types_as_torch_does(void **state) {
+    (void)state;
+    static const char *const files[] = {"types.safetensors", "types.pt"};
+    static const char *const types[] = {"f8_e4m3", "f8_e5m2", "bf16", "f64"};
+    struct fum_error err = {0};
+    fum_loader *expected = NULL;
+    assert_ok(fum_loader_open(&expected, data_path("types.safetensors"), &err), err);
+    for (int f = 0; f < 2; f++) {
+        fum_loader *l = NULL;
+        assert_ok(fum_loader_open(&l, data_path(files[f]), &err), err);
+        for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+            char name[32];
+            size_t count, same;
+            snprintf(name, sizeof name, "%s as f32", types[i]);
+            float *a = read_values(l, types[i], &count), *b = read_values(expected, name, &same);
+            assert_int_equal(count, same);
+            for (size_t k = 0; k < count; k++) {
+                bool nan = a[k] != a[k] && b[k] != b[k];
+                if (!nan && memcmp(&a[k], &b[k], sizeof *a))
+                    fail_msg("%s, value %zu: %a, torch says %a", name, k, (double)a[k],
+                             (double)b[k]);
+            }
+            free(a);
+            free(b);
+        }
+        fum_loader_close(&l);
+    }
+    fum_loader_close(&expected);
+}
+
 static void runs_nothing(void **state) {
     (void)state;
     static const struct {
@@ -143,6 +212,9 @@ int main(void) {
     const struct CMUnitTest list[] = {
         cmocka_unit_test(holds_every_tensor_in_both_forms),
         cmocka_unit_test(opens_checkpoints_and_parameters),
+        cmocka_unit_test(reads_what_trainings_leave),
+        cmocka_unit_test(reads_the_parameters_of_a_dict),
+        cmocka_unit_test(converts_types_as_torch_does),
         cmocka_unit_test(runs_nothing),
         cmocka_unit_test(damage_ends_in_an_error),
         cmocka_unit_test(an_empty_tuple_may_come_first),
