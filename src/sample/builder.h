@@ -36,6 +36,7 @@ struct fum_sampler {
     bool has_schedules; // the class has use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas
     bool sigma_ends;    // the class has sigma_min and sigma_max
     bool final_sigma;   // the class has final_sigmas_type
+    bool ends_low;      // the last sigma is never 0, but as with final_sigmas_type sigma_min
     bool final_repeats; // its sigma_min is the last sigma of a curve, not of the noise schedule
     bool rounds_karras; // karras timesteps are rounded to whole numbers …
     bool cosine_unrounded; // … except on squaredcos_cap_v2 betas
@@ -46,6 +47,7 @@ struct fum_sampler {
     bool precise_times;    // timesteps of the plain spacings are not rounded to f32
     int order;             // dpm++ and unipc; 0 takes config.solver_order
     bool sde;              // dpm++: adds noise unless eta is 0
+    bool heun;             // dpm++: solver_type is heun whatever the settings say
 };
 
 // The noise levels of the training timesteps, in f32 as torch holds them. EDM models have no

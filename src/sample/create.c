@@ -156,7 +156,9 @@ static void fill_defaults(struct fum_sample_builder *builder) {
     // As in diffusers, the solver_type of another family counts as unset.
     bool unipc = builder->sampler->unipc_solvers;
     if (unipc && strcmp(c->solver_type, "bh1") != 0) memcpy(c->solver_type, "bh2", sizeof "bh2");
-    if (!unipc && strcmp(c->solver_type, "heun") != 0)
+    if (builder->sampler->heun)
+        memcpy(c->solver_type, "heun", sizeof "heun");
+    else if (!unipc && strcmp(c->solver_type, "heun") != 0)
         memcpy(c->solver_type, "midpoint", sizeof "midpoint");
 }
 
@@ -256,11 +258,12 @@ static enum fum_result check_finite(struct fum_sample_builder *builder) {
 // Replaces the last sigma, 0, if the class and its settings end at sigma_min.
 static void set_final_sigma(struct fum_sample_builder *builder) {
     const struct fum_sampler *s = builder->sampler;
-    bool used = s->space != FUM_SPACE_TIME && s->final_sigma;
-    if (!used || strcmp(builder->c.final_sigmas_type, "sigma_min") != 0) return;
+    bool chosen = s->final_sigma && strcmp(builder->c.final_sigmas_type, "sigma_min") == 0;
+    if (s->space == FUM_SPACE_TIME || !(chosen || s->ends_low)) return;
     bool curve = builder->schedule != FUM_SCHEDULE_DISCRETE && !builder->edm;
-    builder->sigma[builder->steps] =
-        s->final_repeats && curve ? builder->sigma[builder->steps - 1] : builder->noise.sigma[0];
+    builder->sigma[builder->steps] = (s->final_repeats || s->ends_low) && curve
+                                         ? builder->sigma[builder->steps - 1]
+                                         : builder->noise.sigma[0];
 }
 
 // Bounds every denoised prediction if the class has thresholding and its settings request it. The

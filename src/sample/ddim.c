@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Builds samplers on whole training timesteps with alpha_bar: ddpm, ddim, lcm.
+// Builds samplers on whole training timesteps with alpha_bar: ddpm, ddim, lcm, tcd.
 #include "sample/builder.h"
 
 #include "base/error.h"
@@ -112,9 +112,9 @@ bool fum_build_ddpm(struct fum_sample_builder *builder) {
     return true;
 }
 
-// Fills t with the timesteps of a latent consistency model, evenly chosen among the
+// Fills t with the timesteps of a consistency model, evenly chosen among the
 // original_inference_steps of its distillation. Returns false on error.
-static bool lcm_times(struct fum_sample_builder *builder) {
+static bool consistency_times(struct fum_sample_builder *builder) {
     int original = builder->c.original_inference_steps;
     if (original < 1 || original > builder->noise.count) {
         fum_error_set(builder->err, FUM_ERR_FORMAT,
@@ -125,9 +125,9 @@ static bool lcm_times(struct fum_sample_builder *builder) {
     }
     if (builder->steps > original) {
         fum_error_set(builder->err, FUM_ERR_ARG,
-                      "sampler lcm cannot take %d steps: the model's original_inference_steps is "
+                      "sampler %s cannot take %d steps: the model's original_inference_steps is "
                       "%d; use at most that many",
-                      builder->steps, original);
+                      builder->sampler->name, builder->steps, original);
         return false;
     }
     int stride = builder->noise.count / original;
@@ -141,7 +141,7 @@ static bool lcm_times(struct fum_sample_builder *builder) {
 // Builds algorithm 3 of Luo et al. (2023): predicts x0, blends by the boundary condition with
 // sigma_data 0.5, and adds noise again.
 bool fum_build_lcm(struct fum_sample_builder *builder) {
-    if (!lcm_times(builder) ||
+    if (!consistency_times(builder) ||
         !fum_sample_build_reserve(builder, builder->steps - builder->start, 1))
         return false;
     start_at(builder);
@@ -156,5 +156,33 @@ bool fum_build_lcm(struct fum_sample_builder *builder) {
         ev->m[0][0] = sqrt(ab_prev) * c_skip;
         if (!last) fum_sample_build_noise(builder, ev, 0, sqrt(1 - ab_prev));
     }
+    return true;
+}
+
+// Adds the step of trajectory consistency distillation to the noise level of timestep s, below the
+// next one, and from there back up to it by fresh noise.
+static void add_trajectory(struct fum_sample_builder *builder, int i) {
+    const float *alpha_bar = builder->noise.alpha_bar;
+    bool last = i + 1 == builder->steps;
+    int next = last ? 0 : (int)builder->t[i + 1], s = (int)floor((1 - builder->eta) * next);
+    double ab = alpha_bar[(int)builder->t[i]], ab_s = alpha_bar[s], ab_next = alpha_bar[next];
+    double direction = sqrt((1 - ab_s) / (1 - ab)); // times x - sqrt(ab) D
+    bool noisy = builder->eta > 0 && !last;
+    double back = noisy ? sqrt(ab_next / ab_s) : 1;
+    struct fum_sample_eval *ev = denoise_at(builder, i);
+    ev->clip = 0;
+    ev->m[0][0] = back * direction;
+    ev->m[0][FUM_SAMPLE_D] = back * (sqrt(ab_s) - direction * sqrt(ab));
+    if (noisy) fum_sample_build_noise(builder, ev, 0, sqrt(1 - ab_next / ab_s));
+}
+
+// Builds algorithm 4 of Zheng et al., "Trajectory consistency distillation" (2024). eta is the
+// paper's gamma.
+bool fum_build_tcd(struct fum_sample_builder *builder) {
+    if (!consistency_times(builder) ||
+        !fum_sample_build_reserve(builder, builder->steps - builder->start, 1))
+        return false;
+    start_at(builder);
+    for (int i = builder->start; i < builder->steps; i++) add_trajectory(builder, i);
     return true;
 }

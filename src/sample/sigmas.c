@@ -86,6 +86,42 @@ static double ays_sigma(const float *table, double position) {
     return exp(interp(logs, FUM_AYS_SIGMAS, position * (FUM_AYS_SIGMAS - 1)));
 }
 
+// Returns Mochi's linear-quadratic schedule from 1 to 0: half of the steps are even and small, and
+// the other half grows quadratically.
+static double linear_quadratic(int i, int n) {
+    const double threshold = 0.025; // of the even half
+    int even = n / 2;
+    if (n == 1) return 1;
+    if (i < even) return 1 - i * threshold / even;
+    double rest = n - even, missing = even - threshold * n,
+           quadratic = missing / (even * rest * rest),
+           linear = threshold / even - 2 * missing / (rest * rest);
+    return 1 - (quadratic * i * i + linear * i + quadratic * even * even);
+}
+
+// A piece of a falling arc tangent: `count` values around a pivot, the first 1 and the last 0.
+struct tangent {
+    int count;
+    double slope, pivot;
+};
+
+static double tangent_share(const struct tangent *piece, int i) {
+    double first = atan(-piece->slope * (0 - piece->pivot)),
+           last = atan(-piece->slope * (piece->count - 1 - piece->pivot));
+    if (first == last) return piece->count == 1 ? 1 : 1 - i / (piece->count - 1.0);
+    return (atan(-piece->slope * (i - piece->pivot)) - last) / (first - last);
+}
+
+// Returns the i-th share of the way from 0 to 1 of RES4LYF's bong tangent: two arc tangents that
+// meet at one half, of n + 2 values.
+static double bong_tangent(int i, int n) {
+    int count = n + 2, pivot = (int)(count * 0.6);
+    const double slope = 0.2 * 40 / count;
+    const struct tangent upper = {pivot, slope, pivot}, lower = {count - pivot, slope, 0};
+    return i < upper.count - 1 ? 0.5 + 0.5 * tangent_share(&upper, i)
+                               : 0.5 * tangent_share(&lower, i - (upper.count - 1));
+}
+
 // Returns the i-th of n sigmas between the ends `high` and `low`.
 static double curve_sigma(const struct fum_sample_builder *builder, int i, int n, double high,
                           double low) {
@@ -96,6 +132,7 @@ static double curve_sigma(const struct fum_sample_builder *builder, int i, int n
                to = pow(low, 1 / rho);
         return pow(from + ramp * (to - from), rho);
     }
+    case FUM_SCHEDULE_POLYEXPONENTIAL: // k-diffusion's, whose rho is 1 unless it is changed
     case FUM_SCHEDULE_EXPONENTIAL: return exp(log(high) + ramp * (log(low) - log(high)));
     case FUM_SCHEDULE_BETA: // Lee et al. (2024), alpha = beta = 0.6
         return low + fum_beta_quantile(1 - ramp, 0.6, 0.6) * (high - low);
@@ -103,6 +140,14 @@ static double curve_sigma(const struct fum_sample_builder *builder, int i, int n
         return tan(ramp * atan(low) + (1 - ramp) * atan(high));
     case FUM_SCHEDULE_SGM_UNIFORM: // n of n + 1 even steps in t, the last left out
         return t_to_sigma(builder, (builder->noise.count - 1) * (1 - (double)i / n));
+    case FUM_SCHEDULE_NORMAL: // n even steps in t from end to end
+        return t_to_sigma(builder, (builder->noise.count - 1) * (1 - ramp));
+    case FUM_SCHEDULE_DDIM_UNIFORM: { // every (train / n)-th training sigma from the second one on
+        int stride = builder->noise.count / n, at = 1 + (n - 1 - i) * stride;
+        return builder->noise.sigma[at < builder->noise.count ? at : builder->noise.count - 1];
+    }
+    case FUM_SCHEDULE_LINEAR_QUADRATIC: return high * linear_quadratic(i, n);
+    case FUM_SCHEDULE_BONG_TANGENT: return low + (high - low) * bong_tangent(i, n);
     case FUM_SCHEDULE_SIMPLE: // every (train / n)-th training sigma from the noisy end
         return builder->noise
             .sigma[builder->noise.count - 1 - (int)(i * ((double)builder->noise.count / n))];

@@ -112,7 +112,8 @@ const struct fum_sampler *fum_sampler_of_class(const struct fum_sample_config *c
     // one of the class's records, by order and noise; the settings keep their own order
     const struct fum_sampler *nearest = NULL;
     for (size_t i = 0; i < SAMPLER_COUNT; i++) {
-        if (!is_of_class(&samplers[i], found->class_name) || samplers[i].sde != adds_noise(c))
+        if (!is_of_class(&samplers[i], found->class_name) || samplers[i].sde != adds_noise(c) ||
+            samplers[i].heun) // the settings say which solver_type
             continue;
         if (!nearest || samplers[i].order == fum_sample_config_order(c)) nearest = &samplers[i];
     }

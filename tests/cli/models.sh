@@ -65,8 +65,8 @@ expect 0 'Stable Diffusion XL refiner' info m # its weights hold a projection
 
 # A scheduler that is not known, or that cannot run, stops neither info nor a sampler that is named.
 model sd1
-sed -i 's/PNDMScheduler/DEISMultistepScheduler/' m/model_index.json m/scheduler/scheduler_config.json
-expect 0 'scheduler DEISMultistepScheduler is not supported; sampler euler_a stands in' info m
+sed -i 's/PNDMScheduler/DPMSolverSinglestepScheduler/' m/model_index.json m/scheduler/scheduler_config.json
+expect 0 'scheduler DPMSolverSinglestepScheduler is not supported; sampler euler_a stands in' info m
 model sd1
 sed -i 's/PNDMScheduler/DDIMScheduler/' m/model_index.json m/scheduler/scheduler_config.json
 put scheduler/scheduler_config.json rescale_betas_zero_snr true

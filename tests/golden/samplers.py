@@ -39,20 +39,27 @@ CLASSES = {
     "dpm++2s_a": "HeunDiscreteScheduler", "dpm++2m": "DPMSolverMultistepScheduler",
     "dpm++2m_sde": "DPMSolverMultistepScheduler", "dpm++3m_sde": "DPMSolverMultistepScheduler",
     "dpm++sde": "DPMSolverSDEScheduler", "unipc": "UniPCMultistepScheduler", "lcm": "LCMScheduler",
+    "dpm++2m_sde_heun": "DPMSolverMultistepScheduler", "deis": "DEISMultistepScheduler",
+    "sa_solver": "SASolverScheduler", "tcd": "TCDScheduler",
 }
+# diffusers has none of these: run_comfy follows ComfyUI's definitions, on Euler's schedules.
+COMFY = ["ipndm", "ipndm_v", "res_multistep", "gradient_estimation", "er_sde"]
 FIXED = {
     "dpm++2m": dict(algorithm_type="dpmsolver++", solver_order=2),
     "dpm++2m_sde": dict(algorithm_type="sde-dpmsolver++", solver_order=2),
     "dpm++3m_sde": dict(algorithm_type="sde-dpmsolver++", solver_order=3),
+    "dpm++2m_sde_heun": dict(algorithm_type="sde-dpmsolver++", solver_order=2, solver_type="heun"),
 }
 FLAGGED = ["lms", "euler", "heun", "dpm2", "dpm2_a", "dpm++2s_a", "dpm++2m", "dpm++2m_sde", "dpm++3m_sde", "dpm++sde",
-           "unipc"]
+           "unipc", "dpm++2m_sde_heun", "deis", "sa_solver"]
 BETAS = {
     "sd": dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
     "linear": dict(beta_schedule="linear", beta_start=0.0001, beta_end=0.02),
     "cosine": dict(beta_schedule="squaredcos_cap_v2"),
     "zero_snr": dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, rescale_betas_zero_snr=True),
 }
+EXTRA = ("sgm_uniform", "simple", "ays", "kl_optimal", "normal", "ddim_uniform", "polyexponential", "linear_quadratic",
+         "bong_tangent")
 AYS = {False: [14.6146412293, 6.4745760956, 3.8636745985, 2.6946151520, 1.8841921177, 1.3943805092, 0.9642583904,
                0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582],
        True: [14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141, 0.5550693289,
@@ -76,8 +83,34 @@ def extra_sigmas(scheduler, name, steps, sdxl):
         low, high = scheduler_ends(scheduler, train)
         ramp = np.arange(steps) / (steps - 1)
         return np.tan(ramp * math.atan(low) + (1 - ramp) * math.atan(high))
+    if name == "normal":
+        return np.exp(np.interp(np.linspace(last, 0, steps), np.arange(len(train)), np.log(train)))
+    if name == "ddim_uniform":  # ComfyUI takes one more where the stride leaves room for it
+        return train[1::len(train) // steps][:steps][::-1]
+    if name in ("polyexponential", "linear_quadratic", "bong_tangent"):
+        return curve(name, steps, *scheduler_ends(scheduler, train))
     where = np.linspace(0, 1, steps + 1)
     return np.exp(np.interp(where, np.linspace(0, 1, 11), np.log(AYS[sdxl])))[:-1]
+
+
+def curve(name, n, low, high):
+    if name == "polyexponential":
+        return np.exp(np.linspace(1, 0, n) * (math.log(high) - math.log(low)) + math.log(low))
+    if name == "linear_quadratic":
+        even, threshold = n // 2, 0.025
+        first = np.arange(even) * threshold / even
+        a = (even - threshold * n) / (even * (n - even)**2)
+        b = threshold / even - 2 * (even - threshold * n) / (n - even)**2
+        i = np.arange(even, n)
+        return high * (1 - np.concatenate([first, a * i**2 + b * i + a * even**2]))
+
+    def piece(count, slope, pivot, start, end):
+        v = np.arctan(-slope * (np.arange(count) - pivot))
+        return (v - v[-1]) / (v[0] - v[-1]) * (start - end) + end
+
+    count, pivot, slope, middle = n + 2, int((n + 2) * 0.6), 0.2 / ((n + 2) / 40), low + (high - low) / 2
+    upper = piece(pivot, slope, pivot, high, middle)
+    return np.concatenate([upper[:-1], piece(count - pivot, slope, 0, middle, low)])[:n]
 
 
 def scheduler_ends(scheduler, train):
@@ -164,6 +197,84 @@ def run_k_diffusion(scheduler, sampler, x, generator, config, eta):
     return x.float(), seen
 
 
+def run_comfy(scheduler, sampler, x, generator, config, eta):
+    """Samplers of ComfyUI in double, from their definitions there. x is unit noise."""
+    sigmas, times = [float(s) for s in scheduler.sigmas], [float(t) for t in scheduler.timesteps]
+    kind, seen, x = config.get("prediction_type", "epsilon"), [], x.double() * float(scheduler.init_noise_sigma)
+    ds, denoised, slopes, downs = [], [], [None], []
+
+    def noise():
+        return torch.randn(COUNT, generator=generator).double()
+
+    def scale(v):
+        return v * (np.exp(v**0.3) + 10.0)
+
+    for i, (s, s_next, t) in enumerate(zip(sigmas, sigmas[1:], times)):
+        seen.append(t)
+        out = model(x / math.sqrt(s**2 + 1), t).double()
+        if kind == "epsilon":
+            d = x - s * out
+        else:
+            d = x / (s**2 + 1) - out * s / math.sqrt(s**2 + 1) if kind == "v_prediction" else out
+        ds.append((x - d) / s)
+        denoised.append(d)
+        h = s_next - s
+        if sampler == "res_multistep":
+            down, up = ancestral_step(s, s_next, eta)
+            if down == 0 or i == 0:
+                x = x + ds[-1] * (down - s)
+            else:
+                h = math.log(s / down)
+                c2 = (math.log(downs[-1]) - math.log(sigmas[i - 1])) / h
+                phi1 = math.expm1(-h) / -h
+                phi2 = (phi1 - 1) / -h
+                x = math.exp(-h) * x + h * ((phi1 - phi2 / c2) * d + phi2 / c2 * denoised[-2])
+            if s_next > 0 and eta:
+                x = x + noise() * up
+            downs.append(down)
+        elif s_next == 0:
+            x = d
+        elif sampler == "gradient_estimation":
+            x = x + ds[-1] * h + (ds[-1] - ds[-2]) * h if i else x + ds[-1] * h
+        elif sampler == "er_sde":
+            r = scale(s_next) / scale(s)
+            x = r * x + (1 - r) * d
+            if i:
+                step = -h / 200
+                at = s_next + np.arange(200) * step
+                slopes.append((d - denoised[-2]) / (s - sigmas[i - 1]))
+                x = x + (h + np.sum(1 / scale(at)) * step * scale(s_next)) * slopes[-1]
+            if i > 1:
+                u = (slopes[-1] - slopes[-2]) / ((s - sigmas[i - 2]) / 2)
+                x = x + (h**2 / 2 + np.sum((at - s) / scale(at)) * step * scale(s_next)) * u
+            x = x + noise() * math.sqrt(max(s_next**2 - s**2 * r**2, 0))
+        elif sampler == "ipndm":
+            weights = [[1], [3 / 2, -1 / 2], [23 / 12, -16 / 12, 5 / 12], [55 / 24, -59 / 24, 37 / 24, -9 / 24]][min(i, 3)]
+            x = x + h * sum(w * v for w, v in zip(weights, ds[::-1]))
+        else:
+            x = x + h * sum(w * v for w, v in zip(variable_weights(sigmas, i), ds[::-1]))
+    return x.float(), seen
+
+
+def variable_weights(t, i):
+    h = [t[i + 1 - k] - t[i - k] for k in range(min(i, 3) + 1)]
+    if len(h) == 1:
+        return [1]
+    h0, h1 = h[:2]
+    w = [(2 + h0 / h1) / 2, -(h0 / h1) / 2, 0, 0]
+    if len(h) > 2:
+        h2 = h[2]
+        a = (1 - h0 / (3 * (h0 + h1)) * (h0 * (h0 + h1)) / (h1 * (h1 + h2))) / 2
+        w = [w[0] + a, w[1] - (1 + h1 / h2) * a, a * h1 / h2, 0]
+    if len(h) > 3:
+        h3 = h[3]
+        b = ((1 - h0 / (3 * (h0 + h1))) / 2 + (1 - h0 / (2 * (h0 + h1))) * h0 / (6 * (h0 + h1 + h2)))
+        b *= (h0 * (h0 + h1) * (h0 + h1 + h2)) / (h1 * (h1 + h2) * (h1 + h2 + h3))
+        q = h1 * (h1 + h2) / (h2 * (h2 + h3))
+        w = [w[0] + b, w[1] - (1 + h1 / h2 + q) * b, w[2] + (h1 / h2 + q * (1 + h2 / h3)) * b, -b * q * h1 / h2]
+    return w
+
+
 def run_2s_ancestral(scheduler, x, generator, config, double):
     """DPM-Solver++(2S) with ancestral noise, written from the formulas that k-diffusion documents."""
     sigmas = [float(s) for s in torch.cat([scheduler.sigmas[:1], scheduler.sigmas[1::2]])]
@@ -197,7 +308,7 @@ def run_2s_ancestral(scheduler, x, generator, config, double):
 
 def run(case):
     sampler, steps, config = case["s"], case["n"], dict(case["k"])
-    class_name = CLASSES[sampler] if sampler else config["_class_name"]
+    class_name = CLASSES.get(sampler, "EulerDiscreteScheduler") if sampler else config["_class_name"]
     settings = dict(config, **FIXED.get(sampler, {}))
     settings.pop("_class_name", None)
     if case["c"] in ("karras", "exponential", "beta"):
@@ -206,7 +317,7 @@ def run(case):
         settings = {k: v for k, v in settings.items() if not k.startswith("use_")}
     scheduler = getattr(diffusers, class_name).from_config(settings)
     scheduler.set_timesteps(steps)
-    if case["c"] in ("sgm_uniform", "simple", "ays", "kl_optimal"):
+    if case["c"] in EXTRA:
         set_extra(scheduler, case["c"], steps, case["x"])
     generator = torch.Generator("cpu").manual_seed(7)
     noise = torch.randn(COUNT, generator=generator)
@@ -220,7 +331,9 @@ def run(case):
         x = scheduler.add_noise(image[None, None], noise[None, None], times[:1])
     else:
         x = noise[None, None] * scheduler.init_noise_sigma
-    if case["e"] and sampler != "ddim":
+    if sampler in COMFY:
+        return run_comfy(scheduler, sampler, noise, generator, config, max(case["e"], 0))
+    if case["e"] and sampler not in ("ddim", "tcd"):
         return run_k_diffusion(scheduler, sampler, noise, generator, config, max(case["e"], 0))
     if sampler == "dpm++2s_a":
         return run_2s_ancestral(scheduler, x[0, 0], generator, config, case["d"])
@@ -228,8 +341,9 @@ def run(case):
         use_double(scheduler)
         x = x.double() if case["f"] else noise[None, None].double() * float(scheduler.init_noise_sigma)
     draw = dict(generator=generator)
-    extra = {"ddim": dict(eta=case["e"], **draw)}
-    extra.update({k: draw for k in ("ddpm", "euler_a", "dpm2_a", "dpm++2m_sde", "dpm++3m_sde", "lcm")})
+    extra = {"ddim": dict(eta=case["e"], **draw), "tcd": dict(eta=case["e"] or 0.3, **draw)}
+    extra.update({k: draw for k in ("ddpm", "euler_a", "dpm2_a", "dpm++2m_sde", "dpm++2m_sde_heun", "dpm++3m_sde", "lcm",
+                                    "sa_solver")})
     if class_name in ("DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"):
         extra[sampler] = draw
     if class_name == "DPMSolverSDEScheduler":
@@ -275,6 +389,14 @@ def case(sampler, steps, config, schedule=None, eta=0.0, strength=0.0, sdxl=Fals
 
 def cases(everything):
     latent = dict(clip_sample=False, skip_prk_steps=True)
+    for sampler in COMFY:
+        for schedule, steps, kind in itertools.product(("discrete", "karras"), (1, 2, 3, 4, 5, 20), ("epsilon", "v_prediction")):
+            yield case(sampler, steps, dict(BETAS["sd"], **latent, steps_offset=1, prediction_type=kind), schedule)
+    for eta in (0.3, 1.0):
+        yield case("res_multistep", 12, dict(BETAS["sd"], **latent, steps_offset=1), eta=eta)
+        yield case("tcd", 6, dict(BETAS["sd"], **latent, steps_offset=1), eta=eta)
+    for order, lower, steps in itertools.product((1, 2, 3), (True, False), (3, 16)):
+        yield case("deis", steps, dict(BETAS["sd"], **latent, steps_offset=1, solver_order=order, lower_order_final=lower))
     for sampler in CLASSES:
         schedules = ["discrete", "karras", "exponential", "beta"] if sampler in FLAGGED else ["discrete"]
         spacings = ["leading", "linspace", "trailing"]
@@ -344,7 +466,7 @@ def cases(everything):
             yield case(None, steps, dict(_class_name="EDMDPMSolverMultistepScheduler", solver_order=order,
                                          solver_type=solver, algorithm_type=algorithm + "dpmsolver++"))
     yield case(None, 16, dict(_class_name="DPMSolverMultistepScheduler", solver_order=3, **BETAS["sd"]))
-    for name, steps in itertools.product(("sgm_uniform", "simple", "ays", "kl_optimal"), (2, 7, 10, 20)):
+    for name, steps in itertools.product(EXTRA, (2, 7, 10, 20)):
         yield case("euler", steps, sd, name)
         yield case("euler", steps, dict(sd, timestep_spacing="leading"), name, sdxl=True)
         yield case("dpm++2m", steps, sd, name)

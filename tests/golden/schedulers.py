@@ -39,10 +39,11 @@ def cases():
     # The class of model_index.json goes before the file's.
     yield dict(model="sd1", file=dict(SD, _class_name=pndm, skip_prk_steps=True, steps_offset=1), index=ddim)
     # Classes that are not known here, and one whose settings have no finite update.
-    deis = dict(SD, _class_name="DEISMultistepScheduler", steps_offset=1)
-    yield dict(model="sd1", file=deis, sampler="dpm++2m", schedule="karras")
-    yield dict(model="sd1", file=deis, reference="euler_a")
-    yield dict(model="sd1", file=dict(deis, _class_name="TCDScheduler"), sampler="heun")
+    unknown = dict(SD, _class_name="DPMSolverSinglestepScheduler", steps_offset=1)
+    yield dict(model="sd1", file=unknown, sampler="dpm++2m", schedule="karras")
+    yield dict(model="sd1", file=unknown, reference="euler_a")
+    yield dict(model="sd1", file=dict(unknown, _class_name="TCDScheduler"), sampler="heun")
+    yield dict(model="sd1", file=dict(unknown, _class_name="DEISMultistepScheduler"), steps=6)
     yield dict(model="sd1", file=dict(SD, _class_name=ddim, steps_offset=1, rescale_betas_zero_snr=True,
                                       timestep_spacing="trailing"), sampler="euler")
     yield dict(model="sd1", file=dict(SD, _class_name=dpm, solver_order=3, steps_offset=1), steps=6)

@@ -57,18 +57,23 @@ static bool is_sampler_label(const char *label) {
     return false;
 }
 
-// The labels are names that A1111 looks samplers and schedules up by; DDPM is one of its fork
-// Forge.
+// The labels are names that A1111 looks samplers and schedules up by, or its fork Forge where A1111
+// has none.
 static void labels_are_those_of_a1111(void **state) {
     (void)state;
     static const char *const sampler_labels[] = {
-        "DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2S a", "DPM++ 3M SDE",
-        "Euler a",  "Euler",     "LMS",          "Heun",       "DPM2",
-        "DPM2 a",   "DDIM",      "PLMS",         "UniPC",      "LCM",
-        "DDPM",     NULL};
+        "DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2S a",    "DPM++ 3M SDE",
+        "Euler a",  "Euler",     "LMS",          "Heun",          "DPM2",
+        "DPM2 a",   "DDIM",      "PLMS",         "UniPC",         "LCM",
+        "DDPM",     "DEIS",      "IPNDM",        "IPNDM_V",       "DPM++ 2M SDE Heun",
+        "TCD",      "ER SDE",    "SA Solver",    "Res Multistep", "Gradient Estimation",
+        NULL};
     static const char *const schedule_labels[] = {
-        "Automatic", "Uniform",    "Karras",           "Exponential", "SGM Uniform",
-        "Simple",    "KL Optimal", "Align Your Steps", "Beta",        NULL};
+        "Automatic",    "Uniform",          "Karras",
+        "Exponential",  "SGM Uniform",      "Simple",
+        "KL Optimal",   "Align Your Steps", "Beta",
+        "DDIM",         "Normal",           "Linear Quadratic",
+        "Bong Tangent", "Polyexponential",  NULL};
     for (size_t i = 0; sampler_labels[i]; i++) assert_true(is_sampler_label(sampler_labels[i]));
     for (size_t s = 0; fum_sampler_name(s); s++) {
         for (size_t k = 0; fum_schedule_name(k); k++) {
@@ -92,11 +97,11 @@ static void every_combination_is_finite_or_refused(void **state) {
             for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
                 const char *sampler = fum_sampler_name(s), *schedule = fum_schedule_name(k);
                 enum fum_result result = create(sd(sampler, schedule, counts[c]), NULL);
-                bool lcm = strcmp(sampler, "lcm") == 0 && counts[c] > 50;
+                bool distilled = strcmp(sampler, "lcm") == 0 || strcmp(sampler, "tcd") == 0;
                 if (!fum_sampler_accepts(sampler, schedule))
                     assert_int_equal(result, FUM_ERR_UNSUPPORTED);
                 else
-                    assert_int_equal(result, lcm ? FUM_ERR_ARG : FUM_OK);
+                    assert_int_equal(result, distilled && counts[c] > 50 ? FUM_ERR_ARG : FUM_OK);
             }
         }
     }
@@ -265,9 +270,11 @@ static void classes_stand_for_samplers(void **state) {
         {"DPMSolverMultistepScheduler", "dpm++2m"},
         {"EDMEulerScheduler", "euler"},
         {"EDMDPMSolverMultistepScheduler", "dpm++2m"},
-        {"DEISMultistepScheduler", NULL},
+        {"DEISMultistepScheduler", "deis"},
+        {"SASolverScheduler", "sa_solver"},
         {"DPMSolverSinglestepScheduler", NULL},
-        {"TCDScheduler", NULL},
+        {"TCDScheduler", "tcd"},
+        {"IPNDMScheduler", NULL},
         {"FlowMatchEulerDiscreteScheduler", NULL},
     };
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
