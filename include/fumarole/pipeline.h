@@ -84,11 +84,15 @@ struct fum_generate_params {
     // UTF-8; grammar such as "(x:1.2)" is read as plain text, with a warning. NULL for models that
     // take no prompt (fum_model_info.takes_prompt)
     const char *prompt;
-    const char *negative;         // NULL: none
-    int width, height;            // pixels; 0: the model's own size
-    int steps;                    // 0: the model's usual count
-    const char *sampler;          // NULL: the model's choice
-    const char *schedule;         // NULL: the model's choice
+    const char *negative; // NULL: none
+    int width, height;    // pixels; 0: the model's own size
+    int steps;            // 0: the model's usual count
+    const char *sampler;  // NULL: the model's choice
+    const char *schedule; // NULL: the model's choice
+    // Noise levels to visit in place of a schedule's and a number of steps, falling; a step leads
+    // from each to the next. NULL: none.
+    const double *sigmas;
+    int num_sigmas;
     const char *timestep_spacing; // "leading", "linspace", "trailing"; NULL: the model's choice
     // 0: the model's value; 1: none. Models that read it as an input use no negative prompt
     float guidance;

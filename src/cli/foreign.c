@@ -131,7 +131,6 @@ static const struct cli_foreign_option options[] = {
     // sd-cli: sampling
     {"guidance", true, CLI_UNSUPPORTED,
      "it is the guidance of distilled models; --cfg-scale is the usual one", NULL, 0},
-    NOT_YET("sigmas", true, NULL),
     NOT_YET("flow-shift", true, NULL),
     NOT_YET("timestep-shift", true, "0"),
     NOT_YET("slg-scale", true, "0"),

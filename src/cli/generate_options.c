@@ -134,6 +134,8 @@ const struct cli_option generate_option_table[] = {
      .help = "the noise schedule (default: the model's own):"},
     {.name = "schedule", .kind = CLI_CHOICE, .offset = PICTURE(schedule), .value = "NAME",
      .choice = fum_schedule_name, .label = fum_schedule_label},
+    {.name = "sigmas", .kind = CLI_STRING, .offset = FIELD(sigmas), .value = "A,B,...",
+     .help = "the noise levels to visit, falling to 0, in place of --steps and --scheduler"},
     {.name = "timestep-spacing", .kind = CLI_CHOICE, .offset = PICTURE(timestep_spacing),
      .value = "NAME", .choice = fum_spacing_name,
      .help = "where the steps lie (default: the model's own):"},
@@ -208,7 +210,7 @@ bool generate_option_is_of_request(const struct cli_option *option) {
     static const size_t fields[] = {FIELD(prompt_file), FIELD(negative_file), FIELD(lora),
                                     FIELD(output),      FIELD(grid_text),     FIELD(seed),
                                     FIELD(sampler_rng), FIELD(noise),         FIELD(step_noise),
-                                    FIELD(invert),      FIELD(save_latents)};
+                                    FIELD(invert),      FIELD(save_latents),  FIELD(sigmas)};
     const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
     if (option->offset >= first && option->offset < end) return true;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -362,6 +364,9 @@ static int check_sampling(const struct cli_command *command, struct generate_opt
         picture->sampler = "ddim";
         if (!picture->timestep_spacing) picture->timestep_spacing = "trailing";
     }
+    if (options->sigmas && (picture->steps || picture->schedule))
+        return cli_misuse(command, "--sigmas stands in place of --steps and --scheduler; leave "
+                                   "them out");
     if (options->sampler_rng >= 0 && options->sampler_rng != (int)picture->rng)
         return cli_misuse(
             command, "--sampler-rng %s with --rng %s is not supported yet; give both the same name",

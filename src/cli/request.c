@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "request.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -43,6 +44,31 @@ static int read_noise(struct generate_request *request) {
     return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
+// Reads "14.6,7.8,3.5,0", also in brackets as sd-cli allows.
+static int read_sigmas(struct generate_request *request) {
+    const char *given = request->options.sigmas, *text = given;
+    if (!text) return 0;
+    size_t room = strlen(text) / 2 + 1; // a value takes two letters at least, but for the last
+    bool bracket = *text == '[';
+    request->sigmas = malloc(room * sizeof *request->sigmas);
+    if (!request->sigmas) return cli_fail("out of memory");
+    text += bracket;
+    for (bool more = true; more;) {
+        char *end;
+        double value = strtod(text, &end);
+        bool read = end != text && isfinite(value) && (size_t)request->num_sigmas < room;
+        text = end + strspn(end, " ");
+        more = *text == ',';
+        if (!read || (!more && strcmp(text, bracket ? "]" : "") != 0))
+            return cli_misuse(&cli_generate,
+                              "--sigmas needs numbers such as 14.6,7.8,3.5,0, not \"%s\"",
+                              cli_show(given).text);
+        request->sigmas[request->num_sigmas++] = value;
+        text += more;
+    }
+    return 0;
+}
+
 int generate_request_read(struct generate_request *request) {
     struct generate_options *options = &request->options;
     struct fum_generate_params *picture = &options->picture;
@@ -50,6 +76,7 @@ int generate_request_read(struct generate_request *request) {
     if (status == 0)
         status = read_prompt(options->negative_file, &picture->negative, &request->negative_text);
     if (status == 0) status = read_noise(request);
+    if (status == 0) status = read_sigmas(request);
     if (status == 0 && !cli_adapters_read(&request->adapters, &options->lora))
         status = cli_fail("out of memory");
     if (status == 0) choose_seed(&options->seed);
@@ -76,6 +103,8 @@ struct fum_generate_params generate_request_params(const struct generate_request
     params.seed = request->options.seed.value;
     params.noise = request->noise;
     params.step_noise = request->step_noise;
+    params.sigmas = request->sigmas;
+    params.num_sigmas = request->num_sigmas;
     params.adapters = request->adapters.list;
     params.num_adapters = request->adapters.count;
     memcpy(params.noise_shape, request->noise_shape, sizeof params.noise_shape);
@@ -87,6 +116,7 @@ void generate_request_free(struct generate_request *request) {
     fum_noise_free(&request->noise);
     fum_noise_free(&request->step_noise);
     cli_adapters_free(&request->adapters);
+    free(request->sigmas);
     free(request->prompt_text);
     free(request->negative_text);
 }

@@ -16,6 +16,8 @@ struct generate_request {
     int noise_shape[4];
     float *step_noise;
     int step_noise_shape[5];
+    double *sigmas;
+    int num_sigmas;
     struct cli_adapters adapters;
 };
 

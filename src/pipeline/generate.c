@@ -113,6 +113,8 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
     struct fum_sample_params sample = {.sampler = p->sampler ? p->sampler : pipe->view->sampler,
                                        .schedule = p->schedule,
                                        .steps = p->steps ? p->steps : info->steps,
+                                       .sigmas = p->sigmas,
+                                       .num_sigmas = p->num_sigmas,
                                        .eta = p->eta,
                                        .invert = run->invert,
                                        .ays = pipe->view->traits.ays,

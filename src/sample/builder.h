@@ -70,7 +70,8 @@ struct fum_sample_builder {
     int steps;   // of the whole schedule
     int start;   // first step taken (strength)
     double eta;
-    const float *ays; // FUM_AYS_SIGMAS of them
+    const float *ays;    // FUM_AYS_SIGMAS of them
+    const double *given; // steps + 1 sigmas in place of the schedule's; NULL: none
     struct fum_noise_schedule noise;
     double *t;     // steps timesteps (pndm and lcm make their own)
     double *sigma; // steps + 1 sigmas, f32 values

@@ -243,6 +243,11 @@ static enum fum_result note_unsupported(struct fum_sample_config *c, const cJSON
     }
     if (cJSON_IsNumber(given(object, "lambda_min_clipped"))) // infinity, the default, reads as null
         note_ignored(c, "lambda_min_clipped", NULL);
+    static const char *const orders[] = {"predictor_order", "corrector_order"}; // SA-Solver's
+    for (int i = 0; i < 2; i++) {
+        const cJSON *order = given(object, orders[i]);
+        if (cJSON_IsNumber(order) && order->valueint != 2) note_ignored(c, orders[i], NULL);
+    }
     const cJSON *predict = given(object, "predict_x0"), *trained = given(object, "trained_betas");
     if (predict && cJSON_IsFalse(predict)) note_ignored(c, "predict_x0", "false");
     if (!trained || cJSON_IsFalse(trained)) return FUM_OK;

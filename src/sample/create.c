@@ -258,6 +258,7 @@ static enum fum_result check_finite(struct fum_sample_builder *builder) {
 // Replaces the last sigma, 0, if the class and its settings end at sigma_min.
 static void set_final_sigma(struct fum_sample_builder *builder) {
     const struct fum_sampler *s = builder->sampler;
+    if (builder->given) return;
     bool chosen = s->final_sigma && strcmp(builder->c.final_sigmas_type, "sigma_min") == 0;
     if (s->space == FUM_SPACE_TIME || !(chosen || s->ends_low)) return;
     bool curve = builder->schedule != FUM_SCHEDULE_DISCRETE && !builder->edm;
@@ -287,7 +288,8 @@ static void describe_program(struct fum_sample_builder *builder) {
     p->sampler = builder->sampler->name;
     p->schedule = fum_schedule_name(builder->schedule);
     p->sampler_label = builder->sampler->label;
-    p->schedule_label = plain ? "Automatic" : fum_schedule_label(builder->schedule);
+    p->schedule_label =
+        plain || builder->given ? "Automatic" : fum_schedule_label(builder->schedule);
     if (!builder->edm && !is_continuous(builder)) p->spacing = builder->c.timestep_spacing;
     if (!is_continuous(builder)) p->prediction = builder->c.prediction_type;
     p->takes_eta = builder->sampler->takes_eta;
@@ -336,6 +338,27 @@ static enum fum_result build(struct fum_sample_builder *builder,
                                   : build_levels(builder, params->strength > 0);
 }
 
+// Checks the noise levels that the caller gave.
+static enum fum_result check_given(const struct fum_sample_builder *builder) {
+    const struct fum_sampler *s = builder->sampler;
+    const double *sigma = builder->given;
+    if (!sigma) return FUM_OK;
+    if (s->space == FUM_SPACE_TIME || s->space == FUM_SPACE_CONTINUOUS)
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s visits no noise levels that can be chosen: leave the "
+                             "sigmas out, or use a sampler such as euler or dpm++2m",
+                             s->name);
+    for (int i = 0; i <= builder->steps; i++) {
+        bool falls = i == 0 || sigma[i] < sigma[i - 1];
+        if (falls && sigma[i] >= 0 && sigma[i] <= 1e6) continue;
+        return fum_error_set(
+            builder->err, FUM_ERR_ARG,
+            "sigma %d of %d is %g: sigmas fall from one to the next, to 0 or above", i + 1,
+            builder->steps + 1, sigma[i]);
+    }
+    return FUM_OK;
+}
+
 // Finds the first step of a run from a start image.
 static enum fum_result choose_start(struct fum_sample_builder *builder, double strength) {
     if (!(strength >= 0 && strength <= 1))
@@ -352,7 +375,9 @@ enum fum_result fum_sample_create(struct fum_sample_program **program,
                                   const struct fum_sample_params *params, struct fum_error *err) {
     struct fum_error local = {0};
     struct fum_sample_builder builder = {.c = params->config,
-                                         .steps = params->steps,
+                                         .given = params->sigmas,
+                                         .steps = params->sigmas ? params->num_sigmas - 1
+                                                                 : params->steps,
                                          .invert = params->invert,
                                          .err = &local,
                                          .ays = params->ays ? params->ays : fum_ays_sd15};
@@ -363,6 +388,7 @@ enum fum_result fum_sample_create(struct fum_sample_program **program,
     result = check_config(&builder);
     if (!result) result = choose_eta(&builder, params);
     if (!result) result = choose_schedule(&builder, params);
+    if (!result) result = check_given(&builder);
     if (!result) result = choose_start(&builder, params->strength);
     if (result) goto done;
     builder.noise.count = builder.c.num_train_timesteps;

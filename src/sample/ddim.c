@@ -159,8 +159,8 @@ bool fum_build_lcm(struct fum_sample_builder *builder) {
     return true;
 }
 
-// Adds the step of trajectory consistency distillation to the noise level of timestep s, below the
-// next one, and from there back up to it by fresh noise.
+// Adds a step of trajectory consistency distillation: down to timestep s, below the next one, and
+// back up to that by fresh noise.
 static void add_trajectory(struct fum_sample_builder *builder, int i) {
     const float *alpha_bar = builder->noise.alpha_bar;
     bool last = i + 1 == builder->steps;

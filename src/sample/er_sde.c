@@ -7,7 +7,7 @@
 
 enum { POINTS = 200 }; // of the integrals
 
-// The paper's noise scale function, with the constants of its authors' solver.
+// Returns the paper's noise scale, with the constants of its authors' solver.
 static double noise_scale(double sigma) {
     return sigma * (exp(pow(sigma, 0.3)) + 10);
 }

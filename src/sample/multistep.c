@@ -16,8 +16,8 @@ static struct fum_sample_eval *denoise_at(struct fum_sample_builder *builder, in
 
 enum { MAX_ORDER = 4 };
 
-// Adds a step that moves x by the step's length times a weighted sum of this derivative and earlier
-// ones, which follow x in the history, newest first. The step to sigma 0 takes D.
+// Adds a step that moves x by its length times a weighted sum of derivatives. This one comes first,
+// then those after x in the history. The step to sigma 0 takes D.
 static void add_derivatives(struct fum_sample_builder *builder, int i,
                             const double weight[MAX_ORDER], int history) {
     double s = builder->sigma[i], length = builder->sigma[i + 1] - s;
@@ -109,9 +109,9 @@ static void refine(struct fum_sample_eval *ev, double s, double to, const double
     ev->m[0][1] = h * phi2 / c2;
 }
 
-// Builds the second-order multistep of Zhang et al., "Improved order analysis and design of
-// exponential integrator for diffusion models sampling" (2023), with ancestral noise if eta is
-// above 0. History: x and the D of the last step.
+// Builds a second-order multistep: Zhang et al., "Improved order analysis and design of exponential
+// integrator for diffusion models sampling" (2023). eta above 0 adds ancestral noise. History: x
+// and the D of the last step.
 bool fum_build_res_multistep(struct fum_sample_builder *builder) {
     double before[2] = {0};
     if (!fum_sample_build_reserve(builder, builder->steps - builder->start, 2)) return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Builds SA-Solver (Xue et al., "SA-Solver: stochastic Adams solver for fast sampling of diffusion
-// models", 2023) with data prediction, predictor and corrector of order 2, as diffusers has it.
+// Builds SA-Solver: Xue et al., "SA-Solver: stochastic Adams solver for fast sampling of diffusion
+// models" (2023). As in diffusers, it predicts data; predictor and corrector have order 2.
 #include "sample/builder.h"
 
 #include <math.h>
@@ -15,8 +15,8 @@ static double tau_at(const struct fum_sample_builder *builder, int i) {
     return builder->t[i] >= 200 && builder->t[i] <= 800 ? builder->eta : 0;
 }
 
-// A step between two noise levels: the factors of x and of the noise, and those of the prediction
-// at the first level and at another one.
+// Factors of a step between two noise levels: of x, the noise, the prediction at the first level
+// and that at another one.
 struct step {
     double x, noise, first, other;
 };

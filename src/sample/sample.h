@@ -159,7 +159,11 @@ enum fum_result fum_sample_config_levels(const struct fum_sample_config *config,
 struct fum_sample_params {
     const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
-    int steps;            // 1 … num_train_timesteps
+    int steps;            // 1 … num_train_timesteps; not read with sigmas
+    // Noise levels to visit in place of a schedule's, falling; the last one may be 0. A step leads
+    // from each to the next. NULL: those of the schedule.
+    const double *sigmas;
+    int num_sigmas;
     // share of the noise that is added back, at most FUM_MAX_ETA; 0: the default; below 0: none
     double eta;
     // share of the steps that is redone from a start image, in (0, 1]; 0: from pure noise

@@ -201,6 +201,15 @@ static void visit_curve(struct fum_sample_builder *builder) {
     }
 }
 
+// Fills t, exact and the last sigma with the levels that the caller gave.
+static void visit_given(struct fum_sample_builder *builder) {
+    for (int i = 0; i < builder->steps; i++) {
+        builder->exact[i] = builder->given[i];
+        builder->t[i] = curve_timestep(builder, builder->given[i]);
+    }
+    builder->sigma[builder->steps] = (float)builder->given[builder->steps];
+}
+
 bool fum_sample_build_schedule(struct fum_sample_builder *builder) {
     int n = builder->steps;
     builder->t = fum_calloc((size_t)n, sizeof *builder->t);
@@ -211,7 +220,10 @@ bool fum_sample_build_schedule(struct fum_sample_builder *builder) {
         return false;
     }
     if (!builder->edm) visit_timesteps(builder);
-    if (builder->edm || builder->schedule != FUM_SCHEDULE_DISCRETE) visit_curve(builder);
+    if (builder->given)
+        visit_given(builder);
+    else if (builder->edm || builder->schedule != FUM_SCHEDULE_DISCRETE)
+        visit_curve(builder);
     for (int i = 0; i < n; i++) builder->sigma[i] = (float)builder->exact[i];
     return true;
 }

@@ -36,6 +36,12 @@ expect 2 '--steps needs a whole number, not "two"' generate -m "$model" --xy 'st
 expect 2 '--device holds for the whole run' generate -m "$model" --xy 'device=0,1' x
 expect 2 '--xy makes one picture' generate -m "$model" --xy 'steps=1,2' -b 2 x
 
+expect 2 '--sigmas needs numbers such as' generate -m "$model" --sigmas 5,x x
+expect 2 '--sigmas needs numbers such as' generate -m "$model" --sigmas 5, x
+expect 2 '--sigmas needs numbers such as' generate -m "$model" --sigmas '[5,1' x
+expect 2 '--sigmas stands in place of --steps' generate -m "$model" --sigmas 5,1,0 --steps 3 x
+expect 2 'sigma 2 of 3 is 6: sigmas fall' generate -m "$model" --sigmas 5,6,0 --sampler euler -W 16 -H 16 x
+
 draw() { "$fumarole" generate -q -m "$model" -W 16 -H 16 --steps 2 "$@" >out.txt 2>err.txt || cat err.txt; }
 cat >lines.jsonl <<'E2'
 {"prompt": "a cat", "seed": 5}
@@ -53,6 +59,9 @@ draw --cfg-scale 3 -o three.png "a dog"
 check "numbers are read" cmp three.png dog.png
 draw --prompts-file - -o piped.png <lines.jsonl
 check "lines come from standard input" cmp piped.png one.png
+rm -f ./*.png
+"$fumarole" generate -q -m "$model" -W 16 -H 16 --sampler euler --sigmas '[5, 2.5,1,0.0]' -o sigmas.png "a cat" >out.txt
+check "sigmas make steps" grep -q 'Steps: 3' sigmas.png
 rm -f ./*.png
 draw -s 5 -o xy.png --xy 'prompt=a cat,"a cat, sitting";steps=1,2' --cfg-scale 3
 check "a grid is one picture" test "$(echo *.png)" = xy.png

@@ -583,8 +583,54 @@ static void beta_quantiles_match_known_values(void **state) {
                 1e-14); // arcsine law
 }
 
+// Given sigmas that are those of a schedule make the same program.
+static void given_sigmas_are_visited(void **state) {
+    (void)state;
+    for (int space = 0; space < 2; space++) {
+        struct fum_sample_params params = sd(space ? "dpm++2m" : "euler", "kl_optimal", 6);
+        struct fum_sample_program *wanted = make(params);
+        params.schedule = NULL;
+        params.steps = 0;
+        params.sigmas = wanted->sigmas;
+        params.num_sigmas = wanted->sigma_count;
+        struct fum_sample_program *p = make(params);
+        assert_int_equal(p->steps, 6);
+        assert_string_equal(p->schedule_label, "Automatic");
+        for (int e = 0; e < p->evals; e++) {
+            assert_float_equal(p->eval[e].timestep, wanted->eval[e].timestep, 1e-3);
+            assert_memory_equal(p->eval[e].m, wanted->eval[e].m, sizeof p->eval[e].m);
+        }
+        fum_sample_destroy(&p);
+        fum_sample_destroy(&wanted);
+    }
+}
+
+static void bad_sigmas_are_refused(void **state) {
+    (void)state;
+    static const double rising[] = {5, 6, 0}, equal[] = {5, 5, 0}, negative[] = {5, 1, -1},
+                        wrong[] = {NAN, 1, 0}, good[] = {5, 1, 0};
+    char text[512];
+    const double *const bad[] = {rising, equal, negative, wrong};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct fum_sample_params params = sd("euler", NULL, 0);
+        params.sigmas = bad[i];
+        params.num_sigmas = 3;
+        assert_int_equal(create(params, text), FUM_ERR_ARG);
+        assert_non_null(strstr(text, "sigmas fall"));
+    }
+    struct fum_sample_params params = sd("ddim", NULL, 0);
+    params.sigmas = good;
+    params.num_sigmas = 3;
+    assert_int_equal(create(params, text), FUM_ERR_UNSUPPORTED);
+    params.sampler = "euler";
+    params.num_sigmas = 1;
+    assert_int_equal(create(params, text), FUM_ERR_ARG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(given_sigmas_are_visited),
+        cmocka_unit_test(bad_sigmas_are_refused),
         cmocka_unit_test(names_are_listed_once_and_found),
         cmocka_unit_test(labels_are_those_of_a1111),
         cmocka_unit_test(every_combination_is_finite_or_refused),
