@@ -78,6 +78,21 @@ struct fum_image {
     int channels; // of a pixel: 3 for RGB, 1 for grey
 };
 
+// A picture that is given to a request, the content of a PNG, JPEG, WebP or BMP file. What is
+// transparent counts as white. All zero: none.
+struct fum_image_source {
+    const char *path; // NULL: the content is in memory, if any is given
+    const void *data;
+    size_t bytes;
+};
+
+// How a picture fills a size of another shape, scaled by Lanczos's filter.
+enum fum_resize_mode {
+    FUM_RESIZE_STRETCH = 0, // both sides are scaled
+    FUM_RESIZE_CROP,        // what reaches past the size is cut off, around the middle
+    FUM_RESIZE_PAD,         // the pixels of the edges are repeated around it
+};
+
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
 struct fum_generate_params {
@@ -85,7 +100,9 @@ struct fum_generate_params {
     // take no prompt (fum_model_info.takes_prompt)
     const char *prompt;
     const char *negative; // NULL: none
-    int width, height;    // pixels; 0: the model's own size
+    // pixels; 0: those of a picture that is given, rounded down to what the model can draw, else
+    // the model's own size
+    int width, height;
     int steps;            // 0: the model's usual count
     const char *sampler;  // NULL: the model's choice
     const char *schedule; // NULL: the model's choice
@@ -125,6 +142,14 @@ struct fum_generate_params {
     // NULL: draw them.
     const float *step_noise;
     int step_noise_shape[5];
+
+    // A picture to start from. Its latents are drawn from their distribution, before the noise from
+    // the same seed, unless the noise is given.
+    struct fum_image_source init_image;
+    // Share of the steps that are run, the last ones, in (0, 1]; 0: 0.75; below 0: none
+    double strength;
+    enum fum_resize_mode resize_mode;
+    int max_pixels; // of a picture that is given, before it is scaled; 0: FUM_MAX_PIXELS
 
     // Adapters of the weights, added up in this order. Another set than in the request before
     // loads the weights that differ again, and compiles nothing. The files stay open until then.

@@ -18,12 +18,14 @@ enum {
     MAX_CLASS = 1 << 24,
     MAX_SCALE = 100000,
     MAX_REPEATS = 8,
+    MAX_PIXELS = FUM_MAX_SIDE * FUM_MAX_SIDE,
 };
 
 CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
 CLI_NAMES(mode_name, "img_gen", "txt2img")
 CLI_NAMES(adapter_mode_name, "auto", "immediately", "at_runtime") // as enum fum_adapter_mode
 CLI_NAMES(generator_name, "cuda", "cpu")                          // as enum fum_rng_kind
+CLI_NAMES(resize_name, "stretch", "crop", "pad")                  // as enum fum_resize_mode
 
 // Returns the names of enum fum_precision, then those of quantised weights.
 static const char *type_name(size_t index) {
@@ -107,6 +109,16 @@ const struct cli_option generate_option_table[] = {
      .help = "enlarge in tiles of so many pixels (default 128); 0 is what the memory holds"},
     {.name = "upscale-repeats", .kind = CLI_INT, .offset = FIELD(upscale_repeats), .value = "N",
      .min = 1, .max = MAX_REPEATS, .help = "enlarge the result again, so often in all (default 1)"},
+
+    CLI_HEADING_ROW("Pictures in"),
+    {.name = "init-img", .letter = 'i', .kind = CLI_PATH, .offset = PICTURE(init_image.path),
+     .value = "IMAGE", .help = "start from this picture: a PNG, JPEG, WebP or BMP"},
+    {.name = "strength", .kind = CLI_REAL, .offset = PICTURE(strength), .value = "F", .min = 0,
+     .max = 1, .help = "share of the steps that change it, up to 1 (default 0.75)"},
+    {.name = "resize-mode", .kind = CLI_ENUM, .offset = PICTURE(resize_mode), .value = "NAME",
+     .choice = resize_name, .help = "how it fills a size of another shape (default stretch):"},
+    {.name = "max-pixels", .kind = CLI_INT, .offset = PICTURE(max_pixels), .value = "N", .min = 1,
+     .max = MAX_PIXELS, .help = "refuse pictures of more pixels (default 67108864)"},
 
     CLI_HEADING_ROW("Sampling"),
     {.name = "steps", .kind = CLI_INT, .offset = PICTURE(steps), .value = "N", .min = 1,
@@ -223,6 +235,7 @@ struct generate_options generate_options_default(void) {
                                                  .class_label = -1,
                                                  .classifier_scale = NAN,
                                                  .eta = NAN,
+                                                 .strength = NAN,
                                                  .count = 1},
                                      .output = "output.png",
                                      .seed = {.value = 42},
@@ -400,6 +413,10 @@ static int check_size(const struct cli_command *command,
 // Replaces the marks of options that were not given, and values that the library spells otherwise.
 static void resolve_defaults(struct generate_options *options) {
     struct fum_generate_params *picture = &options->picture;
+    if (isnan(picture->strength)) // the library's
+        picture->strength = 0;
+    else if (picture->strength == 0) // none
+        picture->strength = -1;
     picture->has_class = picture->class_label >= 0;
     picture->has_classifier_scale = !isnan(picture->classifier_scale);
     if (picture->guidance < 0) // the model's own
@@ -421,6 +438,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (status < 0) status = check_grid(command, options);
     if (status < 0) status = check_classifier(command, options);
     if (status < 0) status = check_invert(command, options);
+    if (status < 0) status = generate_options_check_pictures(command, options);
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);

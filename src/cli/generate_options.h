@@ -46,6 +46,10 @@ struct generate_options generate_options_default(void);
 int generate_options_check(const struct cli_command *command, struct generate_options *options,
                            int argc, char **argv);
 
+// Checks the options about pictures that are given. Returns -1 to go on, else an exit status.
+int generate_options_check_pictures(const struct cli_command *command,
+                                    const struct generate_options *options);
+
 // Reports that a prompt is missing. Returns the exit status.
 int generate_options_no_prompt(const struct cli_command *command);
 

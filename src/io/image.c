@@ -115,16 +115,34 @@ enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_
     return result ? result : format->measure(file, size, err);
 }
 
+// Reads the content of the file that `where` names, into *bytes, which the caller frees.
+static enum fum_result load(struct fum_image_file *file, char **bytes, struct fum_error *err) {
+    size_t count = 0;
+    enum fum_result result = fum_file_read(file->where, MAX_FILE_BYTES, bytes, &count, err);
+    file->data = (const uint8_t *)*bytes;
+    file->bytes = count;
+    return result;
+}
+
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
                                char **parameters, struct fum_error *err) {
+    struct fum_image_file file = {.where = path};
     char *bytes = NULL;
-    size_t count = 0;
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
-    enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
-    if (result) return result;
-    const struct fum_image_file file = {(const uint8_t *)bytes, count, path};
-    result = fum_image_decode(&file, channels, bitmap, parameters, err);
+    enum fum_result result = load(&file, &bytes, err);
+    if (!result) result = fum_image_decode(&file, channels, bitmap, parameters, err);
+    fum_free(bytes);
+    return result;
+}
+
+enum fum_result fum_image_read_file(const char *path, int64_t max_pixels, struct fum_bitmap *bitmap,
+                                    struct fum_error *err) {
+    struct fum_image_file file = {.where = path, .max_pixels = max_pixels};
+    char *bytes = NULL;
+    *bitmap = (struct fum_bitmap){0};
+    enum fum_result result = load(&file, &bytes, err);
+    if (!result) result = fum_image_decode(&file, 0, bitmap, NULL, err);
     fum_free(bytes);
     return result;
 }
@@ -134,7 +152,7 @@ static bool measure_begin(const struct fum_file *file, const char *path, struct 
     uint64_t bytes = FUM_MIN(fum_file_size(file), (uint64_t)BEGIN_BYTES);
     uint8_t *data = fum_alloc((size_t)bytes, 1);
     bool good = data && !fum_file_read_at(file, 0, bytes, data, NULL);
-    const struct fum_image_file begin = {data, (size_t)bytes, path};
+    const struct fum_image_file begin = {data, (size_t)bytes, path, 0};
     good = good && !fum_image_measure(&begin, size, NULL);
     fum_free(data);
     return good;
@@ -152,7 +170,7 @@ enum fum_result fum_image_read_size(const char *path, struct fum_bitmap *size,
     if (result || found) return result;
     result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
     if (result) return result;
-    const struct fum_image_file file = {(const uint8_t *)bytes, count, path};
+    const struct fum_image_file file = {(const uint8_t *)bytes, count, path, 0};
     result = fum_image_measure(&file, size, err);
     fum_free(bytes);
     return result;

@@ -22,6 +22,10 @@ struct fum_image_format {
     const char *missing;
 };
 
+// Checks that a picture of this size may be written or read; file->where begins the error.
+enum fum_result fum_image_check_size(const struct fum_image_file *file, long long width,
+                                     long long height, struct fum_error *err);
+
 extern const struct fum_image_format fum_image_png, fum_image_jpeg, fum_image_webp;
 
 #endif

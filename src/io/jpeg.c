@@ -5,7 +5,6 @@
 #include "io/image_config.h"
 #include "io/image_format.h"
 #include "io/jpeg_turn.h"
-#include "io/png.h"
 
 #include <string.h>
 
@@ -123,7 +122,7 @@ static enum fum_result begin(struct reader *r, const struct fum_image_file *file
     r->jpeg.client_data = r;
     enum fum_result result = attempt(r, file, file->where, err);
     if (result) return result;
-    return fum_png_check_size(file->where, r->jpeg.image_width, r->jpeg.image_height, err);
+    return fum_image_check_size(file, r->jpeg.image_width, r->jpeg.image_height, err);
 }
 
 // Converts inks to red, green and blue in place. Values are stored inverted, as Adobe's programs

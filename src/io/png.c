@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "io/image_format.h"
 #include "io/png.h"
 #include "io/stb.h"
 
@@ -29,16 +30,6 @@ static bool fits_latin1(const char *text) {
     for (size_t i = 0; i < bytes; i += used)
         if (fum_utf8_next(text + i, bytes - i, &used) > 0xff) return false;
     return true;
-}
-
-enum fum_result fum_png_check_size(const char *where, long long width, long long height,
-                                   struct fum_error *err) {
-    if (width > 0 && height > 0 && width <= FUM_MAX_SIDE && height <= FUM_MAX_SIDE &&
-        width * height <= FUM_MAX_PIXELS)
-        return FUM_OK;
-    return fum_error_set(err, FUM_ERR_FORMAT,
-                         "%s: a picture of %lldx%lld is outside the limits (%d a side, %d pixels)",
-                         where, width, height, FUM_MAX_SIDE, FUM_MAX_PIXELS);
 }
 
 // Returns the whole chunk, freed with fum_free; NULL when memory is out.
@@ -88,7 +79,8 @@ enum fum_result fum_image_encode_png(const struct fum_picture *picture, uint8_t 
     if (channels != 1 && channels != 3 && channels != 4)
         return fum_error_set(err, FUM_ERR_ARG,
                              "a PNG of %d channels is not possible; give 1, 3 or 4", channels);
-    enum fum_result result = fum_png_check_size("PNG", picture->width, picture->height, err);
+    enum fum_result result = fum_image_check_size(&(struct fum_image_file){.where = "PNG"},
+                                                  picture->width, picture->height, err);
     if (result) return result;
     *png = fum_stb_write_png(picture, bytes);
     if (*png && picture->parameters) *png = insert_text(*png, bytes, picture->parameters);

@@ -11,8 +11,4 @@ enum {
 };
 extern const uint8_t fum_png_signature[FUM_PNG_SIGNATURE];
 
-// Checks that a picture of this size may be written or read; `where` begins the error.
-enum fum_result fum_png_check_size(const char *where, long long width, long long height,
-                                   struct fum_error *err);
-
 #endif

@@ -74,7 +74,7 @@ static enum fum_result check_png(const struct fum_image_file *png, struct fum_er
     if (png->bytes < FUM_PNG_IHDR_END || memcmp(data, fum_png_signature, FUM_PNG_SIGNATURE) ||
         memcmp(data + 12, "IHDR", 4))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a PNG file", png->where);
-    return fum_png_check_size(png->where, get32(data + 16), get32(data + 20), err);
+    return fum_image_check_size(png, get32(data + 16), get32(data + 20), err);
 }
 
 static bool probe(const uint8_t *begin, size_t bytes) {

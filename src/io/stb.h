@@ -10,7 +10,7 @@
 // Decodes a PNG's pixels. False with *why if it cannot be decoded; the bitmap stays as it was.
 bool fum_stb_read_png(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why);
 
-// Returns the PNG (freed with fum_free) of a picture whose size fum_png_check_size accepts; NULL
+// Returns the PNG (freed with fum_free) of a picture whose size fum_image_check_size accepts; NULL
 // when memory is out.
 uint8_t *fum_stb_write_png(const struct fum_picture *picture, size_t *bytes);
 

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "io/image_config.h"
 #include "io/image_format.h"
-#include "io/png.h"
 
 #include <string.h>
 
@@ -30,7 +29,7 @@ static enum fum_result read_features(const struct fum_image_file *file,
     if (status != VP8_STATUS_OK) return report(status, file, err);
     if (features->has_animation)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: the WebP is an animation", file->where);
-    return fum_png_check_size(file->where, features->width, features->height, err);
+    return fum_image_check_size(file, features->width, features->height, err);
 }
 
 static enum fum_result measure(const struct fum_image_file *file, struct fum_bitmap *size,

@@ -36,6 +36,8 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
         fits = fits && model->shape.dim[i] == point.shape.dim[i];
         noise_fits = noise_fits && (!call->has[NOISE] || noise->shape.dim[i] == point.shape.dim[i]);
     }
+    if (call->attr[COPIES] > 2)
+        return fum_refuse(why, "copies is %g; expected 1, or 2 with guidance", call->attr[COPIES]);
     if (!fits)
         return fum_refuse(why, "the model's output is %s; expected %d x %s",
                           fum_shape_text(&model->shape, left, sizeof left), (int)call->attr[COPIES],

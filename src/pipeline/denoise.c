@@ -66,7 +66,8 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                         FUM_F32, FUM_STAGE_RUN);
     d->noise = d->noise_rows ? fum_graph_input(graph, "noise", noise, FUM_F32, noise_stage) : NULL;
 
-    const struct fum_attr attrs[] = {{"history", d->history}, {"copies", d->copies}, {0}};
+    const struct fum_attr attrs[] = {{"history", d->history}, {"copies", d->copies}, {0}},
+                          guided[] = {{"history", d->history}, {"copies", d->guided}, {0}};
     d->unet.counter = d->counter;
     d->unet.x = add_op(graph, "sampler_input", FUM_INPUTS(d->state, d->coefs, d->counter), attrs);
     fum_unet_inputs(graph, config,
@@ -75,18 +76,21 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                                              .tokens = d->tokens,
                                              .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
+    fum_tasks_add_inputs(pipe, graph, d);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
     fum_tensor *checked = fum_finite_check(graph, d->flag, prediction);
     fum_tensor *share = d->guide.classifier ? fum_guide_add(graph, d) : NULL;
     if (share) fum_finite_check(graph, checked, share);
     fum_tensor *step_noise = add_noise(graph, d, prediction, share);
     prediction = fum_variance_drop(graph, prediction, channels);
+    prediction = fum_tasks_merged(graph, d, prediction);
     if (share && !d->guide.mean) prediction = fum_guide_output(graph, d, prediction, share);
     if (d->corrects) fum_correction_scale(graph, d, &prediction, &step_noise);
     fum_tensor *updated = add_op(graph, "sampler_update",
                                  FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise,
                                             fum_threshold_add(graph, d, prediction)),
-                                 attrs);
+                                 guided);
+    updated = fum_tasks_updated(graph, d, updated);
     add_op(graph, "counter_next", FUM_INPUTS(d->counter, updated), NULL);
     return fum_component_check_graph(pipe->unet, graph, err);
 }
@@ -94,17 +98,18 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
 // ---- what does not depend on the latents ----
 
 // Writes rows of the context, repeated for every picture of the batch: all unconditional ones
-// first.
+// first. The last copy has the prompt, those before it the other row.
 static enum fum_result write_rows(fum_pipeline *pipe, const fum_tensor *tensor, const float *rows,
                                   size_t row, struct fum_error *err) {
     const struct fum_denoiser *d = &pipe->denoiser;
-    size_t batch = (size_t)(d->copies * d->batch);
+    size_t batch = (size_t)(d->copies * d->batch), conditional = batch - (size_t)d->batch;
     float *all = fum_alloc(batch * row, sizeof *all);
     if (!all)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu rows",
                              fum_tensor_name(tensor), batch);
     for (size_t b = 0; b < batch && row; b++) // without a row there may be no `rows`
-        memcpy(all + b * row, rows + b / (size_t)d->batch * row, row * sizeof *all);
+        memcpy(all + b * row, d->copies > 1 && b >= conditional ? rows + row : rows,
+               row * sizeof *all);
     enum fum_result result =
         fum_executable_write(pipe->unet->compiled.exe, tensor, all, batch * row, err);
     fum_free(all);
@@ -123,8 +128,8 @@ static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *
         return fum_error_set(err, FUM_ERR_FORMAT, "unet: reads %d size numbers, not 5 or 6",
                              per_picture);
     if (per_picture == 5) {
-        ids[0][4] = (float)(d->copies == 2 ? pipe->view->traits.negative_aesthetic
-                                           : pipe->view->traits.aesthetic);
+        ids[0][4] = (float)(d->copies > 1 ? pipe->view->traits.negative_aesthetic
+                                          : pipe->view->traits.aesthetic);
         ids[1][4] = (float)pipe->view->traits.aesthetic;
     }
     for (int i = 0; i < 2 * per_picture; i++) rows[i] = ids[i / per_picture][i % per_picture];
@@ -155,8 +160,8 @@ static enum fum_result write_guidance(fum_pipeline *pipe, const struct fum_run *
 // the model takes no prompt, the last of its table.
 static enum fum_result write_class(fum_pipeline *pipe, const struct fum_run *run,
                                    const struct fum_denoiser *d, struct fum_error *err) {
-    int32_t rows[2 * FUM_MAX_BATCH];
-    float times[2 * FUM_MAX_BATCH];
+    int32_t rows[FUM_MAX_COPIES * FUM_MAX_BATCH];
+    float times[FUM_MAX_COPIES * FUM_MAX_BATCH];
     size_t batch = (size_t)(d->copies * d->batch);
     bool table = pipe->view->unet.class_embed == FUM_UNET_CLASS_TABLE;
     bool empty = d->copies == 2 && !pipe->view->num_text;
@@ -213,6 +218,8 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
     const struct fum_sample_program *program = run->program;
     return (struct fum_denoiser){
         .copies = run->copies,
+        .guided = fum_tasks_merge(&run->tasks) ? 1 : run->copies,
+        .tasks = fum_tasks_in_step(run),
         .batch = run->batch,
         .height = run->latent_height,
         .width = run->latent_width,
@@ -236,7 +243,8 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
            a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned &&
            a->variance_direct == b->variance_direct && a->guide.classifier == b->guide.classifier &&
            a->guide.mean == b->guide.mean && a->threshold_ratio == b->threshold_ratio &&
-           a->threshold_max == b->threshold_max && a->corrects == b->corrects;
+           a->threshold_max == b->threshold_max && a->corrects == b->corrects &&
+           fum_tasks_same(&a->tasks, &b->tasks);
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
@@ -273,6 +281,7 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
     if (!result && d->unet.class_labels) result = write_class(pipe, run, d, err);
     if (!result) result = write_tables(pipe, run, err);
     if (!result) result = fum_guide_write(pipe, run, err);
+    if (!result) result = fum_tasks_write(pipe, run, err);
     fum_executable *exe = pipe->unet->compiled.exe;
     if (!result) result = fum_executable_run(exe, FUM_STAGE_PROMPT, err);
     return result ? result : fum_executable_run(exe, FUM_STAGE_RUN, err);
@@ -297,29 +306,14 @@ static enum fum_result write_states(fum_pipeline *pipe, const struct fum_start *
     return result ? result : fum_finite_reset(exe, d->flag, err);
 }
 
-// Writes the noise of the pictures from `first` on. Those past the last one repeat it.
+// Writes the noise of the pictures from `first` on, and what else they start from.
 static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run, int first,
                                    struct fum_error *err) {
-    const struct fum_denoiser *d = &pipe->denoiser;
-    float shares[FUM_MAX_BATCH] = {0};
-    int used = FUM_MIN(run->count - first, d->batch);
-    for (int b = 0; b < used; b++) shares[b] = 1.0f / (float)used;
-    struct fum_start n = {.shares = shares,
-                          .batch = (size_t)d->batch,
-                          .one =
-                              (size_t)run->latent_channels * (size_t)d->height * (size_t)d->width};
-    n.state = fum_calloc((size_t)d->history * n.batch * n.one, sizeof *n.state);
-    n.draw = fum_alloc(2 * n.one, sizeof *n.draw);
-    if (d->noise) n.rows = fum_calloc((size_t)d->noise_rows * n.batch * n.one, sizeof *n.rows);
-    enum fum_result result = FUM_OK;
-    if (!n.state || !n.draw || (d->noise && !n.rows))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the noise");
-    for (size_t b = 0; b < n.batch && !result; b++)
-        fum_noise_draw(run, &n, b, first + (int)b < run->count ? first + (int)b : run->count - 1);
-    if (!result) result = write_states(pipe, &n, err);
-    fum_free(n.state);
-    fum_free(n.draw);
-    fum_free(n.rows);
+    struct fum_start start;
+    enum fum_result result = fum_start_draw(run, &pipe->denoiser, first, &start, err);
+    if (!result) result = write_states(pipe, &start, err);
+    if (!result) result = fum_tasks_write_batch(pipe, run, &start, err);
+    fum_start_release(&start);
     return result;
 }
 

@@ -29,8 +29,8 @@ static enum fum_result check_size(const fum_pipeline *pipe, struct fum_run *run,
                                   struct fum_error *err) {
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
     const struct fum_generate_params *p = run->params;
-    run->width = p->width ? p->width : info->width;
-    run->height = p->height ? p->height : info->height;
+    if (!run->width) run->width = p->width ? p->width : info->width;
+    if (!run->height) run->height = p->height ? p->height : info->height;
     int sides[] = {run->width, run->height};
     for (int i = 0; i < 2; i++) {
         int m = info->size_multiple;
@@ -116,6 +116,7 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                                        .sigmas = p->sigmas,
                                        .num_sigmas = p->num_sigmas,
                                        .eta = p->eta,
+                                       .strength = run->strength,
                                        .invert = run->invert,
                                        .ays = pipe->view->traits.ays,
                                        .config = pipe->view->schedule};
@@ -231,7 +232,9 @@ static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct 
     enum fum_result result = check_count(run, err);
     if (!result) result = check_guidance(pipe, run, err);
     if (!result) result = check_clip_skip(pipe, run, err);
+    if (!result) result = fum_tasks_choose(pipe, run, err);
     if (!result) result = check_size(pipe, run, err);
+    if (!result) result = fum_tasks_open(pipe, run, err);
     if (!result) result = check_noise(run, err);
     if (!result) result = check_class(pipe, run, err);
     if (!result) result = fum_guide_open(pipe, run, err);
@@ -285,14 +288,15 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     uint64_t seed = run->params->seed + (uint64_t)index;
     if (run->ends && !run->ends->noise[0]) seed = run->ends->seed[fum_run_share(run, index) >= 1];
     float *planes = fum_alloc(values, sizeof *planes);
-    int channels = pipe->view->vae.out_channels;
-    uint8_t *pixels = fum_alloc((size_t)run->width * (size_t)run->height, (size_t)channels);
+    struct fum_bitmap decoded = {NULL, run->width, run->height, pipe->view->vae.out_channels};
+    decoded.pixels = fum_alloc((size_t)run->width * (size_t)run->height, (size_t)decoded.channels);
     char *text = NULL;
     enum fum_result result = FUM_OK;
-    if (!planes || !pixels)
+    if (!planes || !decoded.pixels)
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
     else if (!run->invert)
-        result = decode_picture(pipe, run, &(struct picture){index, latents, pixels}, err);
+        result = decode_picture(pipe, run, &(struct picture){index, latents, decoded.pixels}, err);
+    if (!result && !run->invert) result = fum_tasks_finish(pipe, run, &decoded, err);
     if (!result && !(text = fum_parameters_text(pipe, run, seed)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
     if (!result) {
@@ -301,10 +305,10 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
                              (size_t)run->latent_channels);
         struct fum_image image = {.index = index,
                                   .seed = seed,
-                                  .width = run->width,
-                                  .height = run->height,
-                                  .pixels = run->invert ? NULL : pixels,
-                                  .channels = channels,
+                                  .width = decoded.width,
+                                  .height = decoded.height,
+                                  .pixels = run->invert ? NULL : decoded.pixels,
+                                  .channels = decoded.channels,
                                   .latents = planes,
                                   .latent_channels = run->latent_channels,
                                   .latent_width = run->latent_width,
@@ -316,7 +320,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
                                    index + 1, run->count);
     }
     fum_free(planes);
-    fum_free(pixels);
+    fum_bitmap_free(&decoded);
     fum_free(text);
     return result;
 }
@@ -345,18 +349,18 @@ static void warn_about_signs(const fum_pipeline *pipe, const struct fum_run *run
 
 // Encodes the prompts and makes ready what stays on the device. Without a budget that includes the
 // decoder: what it lacks is found before the long work begins, and the time left is known.
-static enum fum_result prepare_run(fum_pipeline *pipe, const struct fum_run *run,
-                                   struct fum_error *err) {
+static enum fum_result prepare_run(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     struct fum_run_times *times = &pipe->times;
     *times = (struct fum_run_times){0};
     double start = fum_time_now();
     const struct fum_prompts prompts = {.prompt = run->tags.prompt,
                                         .negative = p->negative,
-                                        .guided = run->copies == 2,
+                                        .guided = run->copies > 1,
                                         .clip_skip = run->clip_skip};
     enum fum_result result = p->prompt ? fum_encode(pipe, &prompts, err) : FUM_OK;
     times->prompt = fum_time_now() - start - times->compile - times->load;
+    if (!result) result = fum_tasks_encode(pipe, run, err);
     if (!result) result = fum_denoise_prepare(pipe, run, err);
     if (!result && !pipe->budget && pipe->kind->prepare && !run->invert)
         result = pipe->kind->prepare(pipe, run->latent_height, run->latent_width, err);
@@ -400,6 +404,7 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
 done:
     fum_sample_destroy(&run->program);
     fum_prompt_tags_free(&run->tags);
+    fum_given_free(&run->given);
     fum_free(latents);
     return result;
 }

@@ -177,7 +177,7 @@ fum_tensor *fum_guide_output(fum_graph *graph, const struct fum_denoiser *d, fum
     if (!prediction || !share) return NULL;
     prediction = fum_graph_add(graph, "cast", NULL, FUM_INPUTS(prediction),
                                (struct fum_attr[]){{"dtype", FUM_F32}, {0}});
-    if (d->copies == 2)
+    if (d->guided == 2)
         share = fum_graph_add(graph, "concat", NULL, FUM_INPUTS(share, share),
                               (struct fum_attr[]){{"axis", 0}, {0}});
     return fum_nn_add(&nn, NULL, prediction, share);

@@ -43,6 +43,7 @@ static enum fum_result run_from(fum_pipeline *pipe, const struct fum_generate_pa
     own.width = bitmap->width;
     own.height = bitmap->height;
     own.count = own.batch = 1;
+    own.init_image = (struct fum_image_source){0};
     own.sampler = "ddim";
     own.eta = 0;
     own.noise = planes;

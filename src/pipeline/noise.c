@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Draws the noise of a run's pictures, or mixes that of two ends along a great circle.
+#include "base/error.h"
+#include "base/macros.h"
 #include "base/rng.h"
 #include "pipeline/pipeline.h"
 
@@ -83,11 +85,36 @@ static void draw_first(const struct fum_run *run, struct generators *g, const st
     }
 }
 
+// Draws the latents of a picture that is given from their distribution, channels last.
+static void draw_given(const struct fum_run *run, struct generators *g, const struct fum_start *n,
+                       const struct fum_given_latents *latents, float *out) {
+    if (latents->drawn) draw(run, g, n);
+    if (!latents->mean) return;
+    if (latents->deviation) to_channels_last(n->draw, out, run, 1);
+    for (size_t i = 0; i < n->one; i++)
+        out[i] = latents->mean[i] + (latents->deviation ? latents->deviation[i] * out[i] : 0);
+}
+
+// Draws what a picture starts from: its latents and its noise, in the order of diffusers.
+static void draw_start(const struct fum_run *run, struct generators *g, struct fum_start *n,
+                       size_t b, int image) {
+    const struct fum_sample_program *program = run->program;
+    size_t at = b * n->one;
+    float *state = n->state + at;
+    draw_given(run, g, n, &run->given.start, n->image ? n->image + at : NULL);
+    draw_first(run, g, n, image);
+    to_channels_last(n->draw, n->noise + at, run, 1);
+    to_channels_last(n->draw, state, run, (float)program->init_scale);
+    if (n->image && program->image_scale != 0)
+        for (size_t i = 0; i < n->one; i++)
+            state[i] += (float)program->image_scale * n->image[at + i];
+    draw_given(run, g, n, &run->given.masked, n->masked ? n->masked + at : NULL);
+}
+
 void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, int image) {
     const struct fum_generate_params *params = run->params;
     struct generators g = begin(run, image);
-    draw_first(run, &g, n, image);
-    to_channels_last(n->draw, n->state + b * n->one, run, (float)run->program->init_scale);
+    draw_start(run, &g, n, b, image);
     for (int r = 0; r < run->program->noise_rows; r++) {
         size_t row = (size_t)r * (size_t)params->step_noise_shape[1] + (size_t)image;
         if (params->step_noise)
@@ -96,4 +123,41 @@ void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, in
             draw(run, &g, n);
         to_channels_last(n->draw, n->rows + ((size_t)r * n->batch + b) * n->one, run, 1);
     }
+}
+
+// Allocates the members of a start for a batch; unused ones stay NULL.
+static bool alloc_start(const struct fum_run *run, const struct fum_denoiser *d,
+                        struct fum_start *n) {
+    size_t all = n->batch * n->one;
+    n->state = fum_calloc((size_t)d->history * all, sizeof *n->state);
+    n->draw = fum_alloc(2 * n->one, sizeof *n->draw);
+    n->noise = fum_alloc(all, sizeof *n->noise);
+    if (d->noise) n->rows = fum_calloc((size_t)d->noise_rows * all, sizeof *n->rows);
+    if (run->given.start.mean) n->image = fum_alloc(all, sizeof *n->image);
+    if (run->given.masked.mean) n->masked = fum_alloc(all, sizeof *n->masked);
+    return n->state && n->draw && n->noise && (!d->noise || n->rows) &&
+           (!run->given.start.mean || n->image) && (!run->given.masked.mean || n->masked);
+}
+
+enum fum_result fum_start_draw(const struct fum_run *run, const struct fum_denoiser *d, int first,
+                               struct fum_start *n, struct fum_error *err) {
+    int used = FUM_MIN(run->count - first, d->batch);
+    *n = (struct fum_start){.batch = (size_t)d->batch,
+                            .one = (size_t)run->latent_channels * (size_t)d->height *
+                                   (size_t)d->width};
+    for (int b = 0; b < used; b++) n->shares[b] = 1.0f / (float)used;
+    if (!alloc_start(run, d, n))
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the noise");
+    for (int b = 0; b < d->batch; b++)
+        fum_noise_draw(run, n, (size_t)b, FUM_MIN(first + b, run->count - 1));
+    return FUM_OK;
+}
+
+void fum_start_release(struct fum_start *n) {
+    fum_free(n->state);
+    fum_free(n->draw);
+    fum_free(n->noise);
+    fum_free(n->rows);
+    fum_free(n->image);
+    fum_free(n->masked);
 }

@@ -11,10 +11,13 @@
 #include "model/model.h"
 #include "model/model_hash.h"
 #include "pipeline/component.h"
+#include "pipeline/given.h"
+#include "pipeline/task.h"
 #include "text/prompt_tags.h"
 
 enum {
     FUM_MAX_BATCH = 64,
+    FUM_MAX_COPIES = 16, // of a picture in an evaluation
     FUM_MAX_PICTURES = 100000,
     FUM_MAX_COMPONENTS = FUM_MODEL_MAX_TEXT + 3,
     FUM_MAX_ADAPTERS = 1000,
@@ -46,6 +49,8 @@ struct fum_guide {
 // The recorded step for one shape.
 struct fum_denoiser {
     int copies, batch, height, width, tokens; // latent pixels
+    int guided;             // copies that the sampler's update takes: 1 after a merging task
+    struct fum_tasks tasks; // that are part of the step
     int evals, history, noise_rows;
     bool learned;  // the model gives the variance of each step's noise
     bool corrects; // some steps have a size that is found from norms
@@ -70,8 +75,9 @@ struct fum_decoder {
 };
 
 struct fum_image_encoder {
-    int height, width; // pixels of the picture
-    fum_tensor *pixels, *mean;
+    int height, width;           // latent pixels of the picture
+    int tile_height, tile_width; // of what is compiled: less where the whole is too large
+    fum_tensor *pixels, *mean, *logvar;
 };
 
 // What latents of a picture look like. In memory they are [height, width, channels].
@@ -144,6 +150,9 @@ struct fum_run {
     float guidance;
     double tolerance;                        // of an adaptive program
     float class_label;                       // used by models with classes
+    struct fum_tasks tasks;                  // that the request calls for
+    struct fum_given given;                  // its pictures
+    double strength;                         // share of the steps that run; 0: from pure noise
     bool invert;                             // from a picture to its noise: nothing is decoded
     const struct fum_ends *ends;             // of an interpolation; NULL: none
     const struct fum_classifier *classifier; // guides; NULL: none
@@ -216,13 +225,21 @@ enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *ru
 
 // What one batch starts from: history[0] of every picture, and the noise rows.
 struct fum_start {
-    float *state, *rows, *draw; // rows NULL: none are used; draw: room for two noises of a picture
-    float *shares;              // of each picture in means over the batch; those past the last: 0
-    size_t one, batch;          // values of a picture; pictures
+    float *state, *rows, *draw;  // rows NULL: none are used; draw: room for two noises of a picture
+    float shares[FUM_MAX_BATCH]; // of each picture in means over the batch; past the last: 0
+    float *noise;                // first of every picture, before it is scaled
+    // Latents of every picture, drawn from those of run->given. NULL: none are given.
+    float *image, *masked;
+    size_t one, batch; // values of a picture; pictures
 };
 // Draws the noise of a picture, the batch's b-th, from its own generator. As torch draws them, the
 // start comes first, then the rows in order.
 void fum_noise_draw(const struct fum_run *run, struct fum_start *start, size_t b, int image);
+// Draws what the pictures from `first` on start from. Those past the last one repeat it. The caller
+// releases it, also after an error.
+enum fum_result fum_start_draw(const struct fum_run *run, const struct fum_denoiser *denoiser,
+                               int first, struct fum_start *start, struct fum_error *err);
+void fum_start_release(struct fum_start *start);
 // Mixes `share` of b into a along a great circle (Shoemake 1985): normal noise stays normal.
 void fum_noise_mix(float *a, const float *b, size_t count, double share);
 
@@ -299,8 +316,13 @@ enum fum_result fum_encode_image_prepare(fum_pipeline *pipe, int height, int wid
                                          struct fum_error *err);
 // Returns the floating-point operations of encoding a picture of that size.
 double fum_pipeline_encode_flops(const fum_pipeline *pipe);
-// Encodes a picture to the mean of its latents, [height, width, channels] of latent pixels, scaled
-// as the UNet takes them.
+// Encodes a picture to the distribution of its latents, both [height, width, channels] of latent
+// pixels, scaled as the UNet takes them. `deviation` may be NULL. Uses overlapping tiles (tiles.h)
+// if the whole does not fit the device or the budget. Retries in f32 when a narrower type
+// overflows.
+enum fum_result fum_encode_posterior(fum_pipeline *pipe, const struct fum_pixels *pixels,
+                                     float *mean, float *deviation, struct fum_error *err);
+// Encodes a picture to the mean of its latents.
 enum fum_result fum_encode_image(fum_pipeline *pipe, const struct fum_pixels *pixels,
                                  float *latents, struct fum_error *err);
 
@@ -333,6 +355,9 @@ struct fum_picture_kind {
     // Writes the latents of one picture, as the sampler takes them.
     enum fum_result (*encode)(fum_pipeline *pipe, const struct fum_pixels *pixels, float *latents,
                               struct fum_error *err);
+    // Writes the distribution of the latents. NULL: they have none.
+    enum fum_result (*encode_posterior)(fum_pipeline *pipe, const struct fum_pixels *pixels,
+                                        float *mean, float *deviation, struct fum_error *err);
 };
 // Pictures by a VAE, pictures that the UNet draws itself, and those of an autoencoder alone. The
 // last ones are those that a VQModel makes of the vectors of its prior.

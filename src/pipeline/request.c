@@ -11,10 +11,19 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
     if (serves && params->num_adapters)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no adapters",
                              fum_model_get_info(pipe->model)->name);
+    if (serves && fum_image_given(&params->init_image))
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model %s draws without a sampler, so it cannot start from a "
+                             "picture",
+                             fum_model_get_info(pipe->model)->name);
     if (serves) return pipe->kind->generate(pipe, params, err);
     if (params->reconstruct)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s cannot reconstruct pictures",
                              fum_model_get_info(pipe->model)->name);
+    if (params->interpolate[0] && fum_image_given(&params->init_image))
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "an interpolation lies between two pictures or seeds, and starts from "
+                             "no other picture");
     if (params->interpolate[0]) return fum_interpolate(pipe, params, err);
     return fum_run_request(pipe, &(struct fum_run){.params = params}, err);
 }

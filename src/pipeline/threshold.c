@@ -16,7 +16,7 @@ static fum_tensor *guide_output(struct fum_nn *nn, const struct fum_denoiser *d,
     const struct fum_attr f32[] = {{"dtype", FUM_F32}, {0}};
     if (!prediction) return NULL;
     fum_tensor *out = fum_graph_add(nn->graph, "cast", NULL, FUM_INPUTS(prediction), f32);
-    if (d->copies == 1 || !out) return out;
+    if (d->guided == 1 || !out) return out;
     fum_tensor *without = fum_nn_slice(nn, NULL, out, (struct fum_nn_range){0, 0, d->batch}),
                *with = fum_nn_slice(nn, NULL, out, (struct fum_nn_range){0, d->batch, d->batch});
     if (!without || !with) return NULL;

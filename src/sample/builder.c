@@ -64,6 +64,8 @@ void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
                                     struct fum_sample_eval *ev, double sigma) {
     double data = builder->edm ? builder->c.sigma_data : 1, norm = sigma * sigma + data * data;
     ev->c_in = 1 / sqrt(norm);
+    ev->image_level = 1;
+    ev->noise_level = sigma;
     if (!builder->edm) fum_sample_build_guide(builder, ev, 1 / sqrt(norm), sigma / sqrt(norm));
     // Karras et al. (2022), table 1
     if (builder->edm && builder->c.prediction_type != FUM_PREDICT_SAMPLE) {
@@ -83,6 +85,8 @@ void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
 void fum_sample_build_denoise_vp(const struct fum_sample_builder *builder,
                                  struct fum_sample_eval *ev, double alpha, double sigma) {
     if (!builder->edm) fum_sample_build_guide(builder, ev, alpha, sigma);
+    ev->image_level = alpha;
+    ev->noise_level = sigma;
     if (builder->edm) {
         fum_sample_build_denoise_sigma(builder, ev, sigma);
     } else if (builder->c.prediction_type == FUM_PREDICT_EPSILON) {

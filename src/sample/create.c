@@ -364,6 +364,10 @@ static enum fum_result choose_start(struct fum_sample_builder *builder, double s
     if (!(strength >= 0 && strength <= 1))
         return fum_error_set(builder->err, FUM_ERR_ARG, "strength %g must be between 0 and 1",
                              strength);
+    if (strength > 0 && is_continuous(builder))
+        return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
+                             "sampler %s runs in continuous time and cannot start from a picture",
+                             builder->sampler->name);
     if (strength > 0) builder->start = builder->steps - (int)(builder->steps * strength);
     if (builder->start < builder->steps) return FUM_OK;
     return fum_error_set(builder->err, FUM_ERR_ARG,

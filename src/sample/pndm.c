@@ -39,9 +39,10 @@ static void transfer(struct fum_sample_builder *builder, struct fum_sample_eval 
 static struct fum_sample_eval *next_eval(struct fum_sample_builder *builder, int t, int step) {
     struct fum_sample_eval *ev = fum_sample_build_eval(builder, t, step);
     ev->b = 1;
-    if (t >= 0 && t < builder->noise.count)
-        fum_sample_build_guide(builder, ev, sqrt(builder->noise.alpha_bar[t]),
-                               sqrt(1 - builder->noise.alpha_bar[t]));
+    if (t < 0 || t >= builder->noise.count) return ev;
+    ev->image_level = sqrt(builder->noise.alpha_bar[t]);
+    ev->noise_level = sqrt(1 - builder->noise.alpha_bar[t]);
+    fum_sample_build_guide(builder, ev, ev->image_level, ev->noise_level);
     return ev;
 }
 

@@ -188,6 +188,9 @@ struct fum_sample_eval {
     // The weight of D is then times s, that of the noise times √(2 s). Norms are means over the
     // batch. 0: no such step.
     double correction;
+    // A start image that is noised as much as history[0] before this evaluation:
+    // image_level * latents + noise_level * unit noise. Both 0: unknown, in continuous time.
+    double image_level, noise_level;
     int noise_row; // which of the noise_rows tensors this evaluation uses; -1: none
     double m[FUM_SAMPLER_MAX_HISTORY][FUM_SAMPLE_INPUTS];
     int step;      // the user-visible step this evaluation belongs to, from 0

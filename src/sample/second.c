@@ -55,6 +55,7 @@ static struct fum_sample_eval *second_half(struct fum_sample_builder *builder, i
            slope = (to - builder->sigma[i]) / middle;
     struct fum_sample_eval *ev = fum_sample_build_eval(builder, t, i - builder->start);
     fum_sample_build_denoise_sigma(builder, ev, middle);
+    ev->noise_level = builder->sigma[i + 1]; // the reference knows the levels of steps alone
     ev->m[0][0] = slope;
     ev->m[0][FUM_SAMPLE_D] = -slope;
     ev->m[0][1] = 1;
@@ -143,6 +144,7 @@ bool fum_build_dpmpp_sde(struct fum_sample_builder *builder) {
         ev = fum_sample_build_eval(builder, fum_sample_build_sigma_to_t(builder, exact, false),
                                    i - builder->start);
         fum_sample_build_denoise_sigma(builder, ev, middle);
+        ev->noise_level = builder->sigma[i + 1];
         ev->m[0][1] = down / s;
         ev->m[0][FUM_SAMPLE_D] = 1 - down / s;
         if (builder->eta > 0) fum_sample_build_noise(builder, ev, 0, up);

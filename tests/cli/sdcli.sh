@@ -47,7 +47,7 @@ expect 2 'here it is --sampling-method' generate cat --sampler-name Euler
 expect 2 'here it is --width and --height' generate cat --size 64
 expect 2 'here it is --precision f16' generate cat --fp16
 expect 2 '--subseed is not supported yet' generate cat --subseed 1
-expect 2 '--denoising-strength is not supported yet' generate cat --denoising-strength=0.5
+expect 2 'here it is --strength' generate cat --denoising-strength=0.5
 expect 2 'did you mean --steps' generate cat --stpes 3
 expect 2 'did you mean --negative-prompt\?' generate cat --negativ-prompt blurry
 expect 2 'did you mean --negative-prompt\?' generate cat --negativ_prompt blurry
@@ -120,7 +120,7 @@ draws output.png -p "a lovely cat" -M img_gen --rng std_default --color
 draws output.png -p "a lovely cat" --sampling_method ddim_trailing --cfg_scale 1 --prediction eps
 draws out_005.png -p "a lovely cat" -o ./out_%03d.png -b 2 --output-begin-idx 4
 draws output.png "a lovely cat" --negative_prompt "lowres, bad anatomy" --batch_count 1 --sampler-rng cuda
-expect 2 'init-img is not supported yet' -m "$model" -i cat.png -p "a lovely cat" --strength 0.4
+expect 1 'cat.png: no such file' -m "$model" -i cat.png -p "a lovely cat" --strength 0.4
 expect 1 'marblesh: no such adapter' -m "$model" -p "a lovely cat" --lora marblesh:1 --lora-model-dir ../models
 run -q -m "$model" -W 16 -H 16 --steps 1 -p "a (red:1.9) cat BREAK [dog]" -n "<lora:bad:1> (blue)"
 if [ "$got" != 0 ] || [ "$(wc -l <err.txt)" != 1 ] ||

@@ -11,7 +11,8 @@ bool fum_sampler_check(const struct fum_op_call *call, struct fum_sampler_inputs
     if (!fum_attr_int(call->attr[0], (struct fum_attr_range){"history", 1, FUM_SAMPLER_MAX_HISTORY},
                       &history, why))
         return false;
-    if (!fum_attr_int(call->attr[1], (struct fum_attr_range){"copies", 1, 2}, &copies, why))
+    if (!fum_attr_int(call->attr[1], (struct fum_attr_range){"copies", 1, FUM_SAMPLER_MAX_COPIES},
+                      &copies, why))
         return false;
     if (s->dtype != FUM_F32 || s->shape.rank != 4 || s->shape.dim[0] % history)
         return fum_refuse(

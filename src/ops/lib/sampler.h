@@ -8,6 +8,9 @@
 #include "base/sampler_row.h"
 #include "graph/op.h"
 
+// Most copies of a picture in one evaluation.
+enum { FUM_SAMPLER_MAX_COPIES = 16 };
+
 // Which inputs of an op these are.
 struct fum_sampler_inputs {
     int state, coefs, counter;

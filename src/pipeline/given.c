@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "pipeline/given.h"
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "io/resize.h"
+#include "pipeline/pipeline.h"
+
+bool fum_image_given(const struct fum_image_source *source) {
+    return source->path || source->data;
+}
+
+enum fum_result fum_given_read(const struct fum_run *run, const struct fum_image_source *source,
+                               int channels, struct fum_bitmap *bitmap, struct fum_error *err) {
+    struct fum_image_file file = {.data = source->data,
+                                  .bytes = source->bytes,
+                                  .where = "the picture",
+                                  .max_pixels = run->params->max_pixels};
+    struct fum_bitmap read = {0};
+    enum fum_result result = source->path
+                                 ? fum_image_read_file(source->path, file.max_pixels, &read, err)
+                                 : fum_image_decode(&file, 0, &read, NULL, err);
+    *bitmap = (struct fum_bitmap){0};
+    if (result) return result;
+    fum_bitmap_flatten(&read);
+    if (!channels || channels == read.channels) {
+        *bitmap = read;
+        return FUM_OK;
+    }
+    result = fum_bitmap_convert(&read, channels, bitmap, err);
+    fum_bitmap_free(&read);
+    return result;
+}
+
+// Returns a side of the run: the request's, or the picture's, rounded down.
+static int choose_side(const fum_pipeline *pipe, int requested, int side) {
+    int multiple = fum_model_get_info(pipe->model)->size_multiple;
+    if (requested) return requested;
+    return FUM_MAX(side / multiple, 1) * multiple;
+}
+
+enum fum_result fum_given_open(const fum_pipeline *pipe, struct fum_run *run,
+                               struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    struct fum_bitmap *original = &run->given.original;
+    if (!fum_image_given(&p->init_image)) return FUM_OK;
+    enum fum_result result =
+        fum_given_read(run, &p->init_image, pipe->view->vae.in_channels, original, err);
+    if (result) return result;
+    run->width = choose_side(pipe, p->width, original->width);
+    run->height = choose_side(pipe, p->height, original->height);
+    return FUM_OK;
+}
+
+enum fum_result fum_given_fit(const struct fum_run *run, const struct fum_bitmap *from,
+                              struct fum_bitmap *to, struct fum_error *err) {
+    static const enum fum_bitmap_fit ways[] = {[FUM_RESIZE_STRETCH] = FUM_BITMAP_STRETCH,
+                                               [FUM_RESIZE_CROP] = FUM_BITMAP_COVER,
+                                               [FUM_RESIZE_PAD] = FUM_BITMAP_INSIDE};
+    const struct fum_bitmap_box size = {0, 0, run->width, run->height};
+    if ((size_t)run->params->resize_mode >= FUM_COUNT(ways))
+        return fum_error_set(err, FUM_ERR_ARG, "there is no resize mode %d",
+                             (int)run->params->resize_mode);
+    return fum_bitmap_fit(from, ways[run->params->resize_mode], size, to, err);
+}
+
+enum fum_result fum_given_encode(fum_pipeline *pipe, const struct fum_run *run,
+                                 const struct fum_bitmap *picture,
+                                 struct fum_given_latents *latents, struct fum_error *err) {
+    size_t count = (size_t)picture->width * (size_t)picture->height * (size_t)picture->channels;
+    size_t one =
+        (size_t)run->latent_width * (size_t)run->latent_height * (size_t)run->latent_channels;
+    float *values = fum_alloc(count, sizeof *values);
+    bool posterior = latents->drawn && pipe->kind->encode_posterior;
+    latents->mean = fum_alloc(one, sizeof *latents->mean);
+    if (posterior) latents->deviation = fum_alloc(one, sizeof *latents->deviation);
+    enum fum_result result = FUM_OK;
+    if (!values || !latents->mean || (posterior && !latents->deviation))
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the latents of a picture");
+    for (size_t i = 0; i < count && !result; i++)
+        values[i] = (float)picture->pixels[i] / 255 * 2 - 1;
+    const struct fum_pixels pixels = {values, picture->height, picture->width};
+    if (!result && posterior)
+        result =
+            pipe->kind->encode_posterior(pipe, &pixels, latents->mean, latents->deviation, err);
+    else if (!result)
+        result = pipe->kind->encode(pipe, &pixels, latents->mean, err);
+    fum_free(values);
+    return result;
+}
+
+static void free_latents(struct fum_given_latents *latents) {
+    fum_free(latents->mean);
+    fum_free(latents->deviation);
+}
+
+void fum_given_free(struct fum_given *given) {
+    fum_bitmap_free(&given->original);
+    fum_bitmap_free(&given->picture);
+    free_latents(&given->start);
+    free_latents(&given->masked);
+    *given = (struct fum_given){0};
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Runs that start from pictures, through diffusers' pipelines: img2img, both inpaintings, instruct-pix2pix.
+
+    python tests/golden/pictures_in.py tests/data
+
+Reads tests/data/model-*, writes tests/data/pictures-in.json (the cases) and pictures-in.safetensors (the pictures that
+are given, latents and 8-bit pictures by case). All draws come from one CPU generator with the case's seed: the picture's
+posterior, the noise, the masked picture's posterior, then the steps' noise. All in f32 on the CPU.
+"""
+import json
+import sys
+import types
+import warnings
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
+from PIL import Image
+from safetensors.torch import save_file
+
+sys.modules.setdefault("torchsde", types.ModuleType("torchsde"))  # runs.py imports it; no sampler here uses it
+import runs  # noqa: E402
+
+warnings.filterwarnings("ignore")
+torch.set_num_threads(1)
+STRENGTHS = (0.3, 0.75, 1.0)
+
+
+def photo(seed, width, height, channels=3):
+    """A picture with edges and gradients."""
+    g = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [127 + 60 * np.sin(x * g.uniform(.1, .6) + g.uniform(0, 6)) + 60 * np.cos(y * g.uniform(.1, .6)) for _ in range(channels)]
+    picture = np.stack(planes, 2)
+    picture[height // 4:height // 2, width // 3:width // 2] = g.uniform(0, 255, channels)
+    return np.clip(picture + g.normal(0, 6, picture.shape), 0, 255).astype(np.uint8)
+
+
+def img2img_cases():
+    for sampler in ("euler", "euler_a", "ddim", "dpm++2m", "heun", "pndm", "unipc", "dpm++2m_sde", "lms", "dpm2_a"):
+        for strength in STRENGTHS:
+            yield dict(model="sd1", task="img2img", sampler=sampler, steps=5, strength=strength)
+    yield dict(model="sd2", task="img2img", sampler="ddim", steps=4, strength=0.6, width=24, height=16)
+    yield dict(model="sdxl", task="img2img", sampler="euler", steps=4, strength=0.7)
+    yield dict(model="sdxl", task="img2img", sampler="dpm++2m", schedule="karras", steps=5, strength=0.5, guidance=1.0)
+
+
+def cases():
+    yield from img2img_cases()
+
+
+PIPELINES = {("sd1", "img2img"): StableDiffusionImg2ImgPipeline, ("sd2", "img2img"): StableDiffusionImg2ImgPipeline,
+             ("sdxl", "img2img"): StableDiffusionXLImg2ImgPipeline}
+
+
+def arguments(case, given):
+    more = dict(image=Image.fromarray(given["picture"]), num_inference_steps=case["steps"],
+                guidance_scale=case["guidance"], prompt=case["prompt"], negative_prompt=case.get("negative"),
+                output_type="latent")
+    if case["task"] != "pix2pix":
+        more["strength"] = case["strength"]
+    if case["task"] == "img2img":  # which has no size of its own
+        more["image"] = more["image"].resize((case["width"], case["height"]), Image.LANCZOS)
+    return more
+
+
+def run(pipe, base, case, given):
+    pipe.scheduler = runs.scheduler(base, case)
+    generator = torch.Generator("cpu").manual_seed(case["seed"])
+    latents = pipe(generator=generator, **arguments(case, given)).images
+    with torch.no_grad():
+        picture = pipe.vae.decode(latents / pipe.vae.config.scaling_factor, return_dict=False)[0]
+    picture = pipe.image_processor.postprocess(picture, output_type="np")[0]
+    return latents, torch.from_numpy((picture * 255).round().astype(np.uint8))
+
+
+def main(data):
+    given = {"picture": photo(1, 20, 18)}
+    tensors = {name: torch.from_numpy(value) for name, value in given.items()}
+    index, pipes = [], {}
+    for i, case in enumerate(cases()):
+        case = dict({"prompt": "a red ship", "guidance": 5.0, "width": 16, "height": 16}, **case, seed=100 + i)
+        key = case["model"], case["task"]
+        if key not in pipes:
+            pipe = PIPELINES[key].from_pretrained(f"{data}/model-{case['model']}", torch_dtype=torch.float32,
+                                                  **({} if case["model"] == "sdxl" else {"safety_checker": None}))
+            pipe.set_progress_bar_config(disable=True)
+            pipes[key] = pipe, pipe.scheduler
+        latents, picture = run(*pipes[key], case, given)
+        assert torch.isfinite(latents).all(), case
+        index.append(case)
+        tensors[f"{i}.latents"], tensors[f"{i}.picture"] = latents.contiguous(), picture.contiguous()
+        print(i, case["model"], case["task"], case.get("sampler"), float(latents.std()), float(picture.float().std()))
+    with open(f"{data}/pictures-in.json", "w") as f:
+        json.dump(index, f, indent=0)
+    save_file(tensors, f"{data}/pictures-in.safetensors")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
