@@ -29,6 +29,16 @@ struct fum_model_params {
     // A folder of textual inversions (.safetensors, .pt): each file's name, without its ending, is
     // a word of prompts for the vectors in it. NULL: none.
     const char *embeddings_dir;
+    // Prefers files of components with this in their names, as "fp16" in "model.fp16.safetensors".
+    // NULL: the plain files, others if there are no plain ones.
+    const char *weights_variant;
+    // Components that replace those of `path`. Each is a file with names of diffusers, transformers
+    // or the original layout, a component's folder, or a whole model that has it. `path` may be
+    // NULL beside a diffusion_model: then they make the model. Each may be NULL.
+    const char *diffusion_model; // the UNet
+    const char *clip_l, *clip_g; // the first and the second text encoder
+    const char *vae;
+    const char *taesd; // a small autoencoder, in place of the VAE
 };
 
 // Reads configurations and opens weight files. Tensors are checked when they are used, or by

@@ -239,11 +239,12 @@ static int open_model(struct job *job) {
     struct fum_error err = {0};
     char program_dir[CLI_PATH_BYTES];
     const struct generate_options *options = &job->requests.options;
-    struct fum_model_params params = {.path = options->model,
-                                      .program_dir = cli_program_dir(program_dir),
-                                      .prediction = options->prediction,
-                                      .embeddings_dir = options->embeddings_dir,
-                                      .log = &job->log};
+    struct fum_model_params params = options->parts;
+    params.path = options->model;
+    params.program_dir = cli_program_dir(program_dir);
+    params.prediction = options->prediction;
+    params.embeddings_dir = options->embeddings_dir;
+    params.log = &job->log;
     enum fum_result result = fum_model_open(&job->model, &params, &err);
     if (result == FUM_ERR_IO && !params.path) return cli_fail("%s; name a model with -m", err.text);
     if (result != FUM_OK) return cli_fail_result(result, &err);

@@ -44,6 +44,7 @@ static const char *sampler_choice(size_t index) {
 
 #define FIELD(name)    offsetof(struct generate_options, name)
 #define PICTURE(name)  offsetof(struct generate_options, picture.name)
+#define PART(name)     offsetof(struct generate_options, parts.name)
 #define PIPELINE(name) offsetof(struct generate_options, pipeline.name)
 // Long options as sd-cli spells them; rows without help are other spellings. What sd-cli has and
 // fumarole has not is in foreign.c.
@@ -67,6 +68,21 @@ const struct cli_option generate_option_table[] = {
      .max = MAX_CLIP_SKIP,
      .help = "stop the text encoder early; 1 is its last layer (default: the model's own, as with "
              "-1 and 0)"},
+
+    CLI_HEADING_ROW("Components apart from the model"),
+    {.name = "diffusion-model", .kind = CLI_PATH, .offset = PART(diffusion_model), .value = "PATH",
+     .help = "the UNet: a file, its folder, or a model that has it; without -m, the others make "
+             "the model with it"},
+    {.name = "clip_l", .kind = CLI_PATH, .offset = PART(clip_l), .value = "PATH",
+     .help = "the first text encoder, likewise"},
+    {.name = "clip_g", .kind = CLI_PATH, .offset = PART(clip_g), .value = "PATH",
+     .help = "the second text encoder of SDXL"},
+    {.name = "vae", .kind = CLI_PATH, .offset = PART(vae), .value = "PATH",
+     .help = "the VAE, or a small autoencoder such as TAESD"},
+    {.name = "taesd", .kind = CLI_PATH, .offset = PART(taesd), .value = "PATH",
+     .help = "a small autoencoder, in place of the VAE"},
+    {.name = "weights-variant", .kind = CLI_STRING, .offset = PART(weights_variant),
+     .value = "NAME", .help = "prefer such files of a folder, as fp16 for model.fp16.safetensors"},
 
     CLI_HEADING_ROW("Adapters"),
     {.name = "lora", .kind = CLI_LIST, .offset = FIELD(lora), .value = "NAME[:W[:W]]",

@@ -12,6 +12,7 @@
 struct generate_options {
     struct fum_generate_params picture;
     struct fum_pipeline_params pipeline;
+    struct fum_model_params parts; // what is given apart from the model
     const char *model, *prediction, *embeddings_dir, *device, *variant;
     const char *prompt_file, *negative_file, *output;
     const char *noise, *step_noise, *save_latents, *trace, *dump_graph;

@@ -167,7 +167,11 @@ static void report_strays(const fum_model *model, problem_fn fn, void *user) {
         const char *name = fum_loader_at(model->file, i)->name;
         bool owned = fum_names_ignorable(name);
         for (int p = 0; p < model->num_components && !owned; p++)
-            owned = fum_names_owns(model->components[p].names, i);
+            owned = model->components[p].loader == model->file &&
+                    fum_names_owns(model->components[p].names, i);
+        for (int p = 0; p < model->num_replaced && !owned; p++)
+            owned = model->replaced[p].loader == model->file &&
+                    fum_names_owns(model->replaced[p].names, i);
         if (!owned) fn(user, FUM_MODEL_UNMATCHED, "file", name, "");
     }
 }

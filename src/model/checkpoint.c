@@ -10,7 +10,8 @@
 
 #define COSXL_SIGMA_MAX "edm_vpred.sigma_max"
 
-enum { MAX_LATENT_CHANNELS = 64, PLAIN_CHANNELS = 4 }; // PLAIN: of UNets that read latents alone
+enum { MAX_LATENT_CHANNELS = 64, PLAIN_CHANNELS = 4, POOLED_CHANNELS = 1280 };
+// PLAIN: of UNets that read latents alone. POOLED: of OpenCLIP bigG
 
 const char *fum_checkpoint_kind(int in_channels) {
     static const struct {
@@ -36,6 +37,34 @@ static bool has_tensor(const fum_loader *loader, const char *name) {
 
 static bool has_prefix(const fum_loader *loader, const char *prefix) {
     return fum_loader_count_prefix(loader, prefix, NULL) > 0;
+}
+
+// Where a UNet may be, and the names of tensors that show what it reads.
+static const struct unet_place {
+    const char *prefix, *in, *context, *guidance, *classes, *text_time;
+    bool diffusers;
+} unet_places[] = {
+#define ORIGINAL_NAMES                                                                     \
+    "input_blocks.0.0.weight", "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", \
+        "time_embed.cond_proj.weight", "label_emb.weight", "label_emb.0.0.weight", false
+#define DIFFUSERS_NAMES                                                                     \
+    "conv_in.weight", "down_blocks.%d.attentions.0.transformer_blocks.0.attn2.to_k.weight", \
+        "time_embedding.cond_proj.weight", "class_embedding.weight",                        \
+        "add_embedding.linear_1.weight", true
+    {"model.diffusion_model.", ORIGINAL_NAMES},
+    {"", ORIGINAL_NAMES},
+    {"unet.", DIFFUSERS_NAMES},
+    {"", DIFFUSERS_NAMES},
+};
+
+// Finds the UNet of a file; NULL: it has none. `original`: only under names of the original layout.
+static const struct unet_place *find_unet(const fum_loader *loader, bool original) {
+    for (size_t i = 0; i < FUM_COUNT(unet_places); i++) {
+        const struct unet_place *place = &unet_places[i];
+        if (original && place->diffusers) continue;
+        if (fum_loader_dim(loader, place->prefix, 1, "%s", place->in)) return place;
+    }
+    return NULL;
 }
 
 // Refuses files that are no checkpoint of these families, recognised by the name of a tensor.
@@ -79,15 +108,29 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
 
 // Finds the family by its text encoder, else by the width of the context that the UNet attends to.
 // NULL: none.
-static const struct fum_family *find_family(const fum_loader *loader, const char *prefix) {
+static const struct fum_family *find_family(const fum_loader *loader,
+                                            const struct unet_place *place) {
     for (int i = 0; i < fum_family_count; i++)
         if (fum_families[i].file.sign && has_prefix(loader, fum_families[i].file.sign))
             return &fum_families[i];
     int width = 0;
-    for (int block = 1; block < 12 && !width; block++)
-        width = fum_loader_dim(loader, prefix, 1,
-                               "input_blocks.%d.1.transformer_blocks.0.attn2.to_k.weight", block);
+    for (int block = 0; block < 12 && !width; block++) {
+        char name[128];
+        snprintf(name, sizeof name, place->context, block);
+        width = fum_loader_dim(loader, place->prefix, 1, "%s", name);
+    }
     return width ? fum_family_of_context(width) : NULL;
+}
+
+// Returns the family whose conventions a UNet of unusual width has. That is SD1, XL if it reads
+// pooled text, or the refiner if only that one's numbers fit beside it.
+static const struct fum_family *guess_family(const fum_loader *loader,
+                                             const struct unet_place *place, int pooled) {
+    int in = fum_loader_dim(loader, place->prefix, 1, "%s", place->text_time), rest = in - pooled;
+    const struct fum_family *xl = fum_family_find("sdxl"),
+                            *refiner = fum_family_find("sdxl-refiner");
+    if (!in) return fum_family_find("sd1");
+    return pooled && rest % xl->time_ids && rest % refiner->time_ids == 0 ? refiner : xl;
 }
 
 // Finds the prediction type of a family that has both, by the metadata's name and size of the
@@ -253,9 +296,9 @@ static enum fum_result read_text_encoders(struct fum_checkpoint *c, const fum_lo
 
 // Adds the conditions of distilled and class-conditional UNets, where the file has their weights.
 static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader *loader,
-                                      const char *prefix, struct fum_error *err) {
-    int guidance = fum_loader_dim(loader, prefix, 1, "time_embed.cond_proj.weight");
-    int classes = fum_loader_dim(loader, prefix, 0, "label_emb.weight");
+                                      const struct unet_place *place, struct fum_error *err) {
+    int guidance = fum_loader_dim(loader, place->prefix, 1, "%s", place->guidance);
+    int classes = fum_loader_dim(loader, place->prefix, 0, "%s", place->classes);
     if ((!guidance || cJSON_AddNumberToObject(c->unet, "time_cond_proj_dim", guidance)) &&
         (!classes || cJSON_AddNumberToObject(c->unet, "num_class_embeds", classes)))
         return FUM_OK;
@@ -265,23 +308,25 @@ static enum fum_result add_conditions(struct fum_checkpoint *c, const fum_loader
 // Adds the pooled text and the size numbers of the UNets that read them, each an embedding of the
 // same width.
 static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader *loader,
-                                     const char *prefix, struct fum_error *err) {
-    int in = fum_loader_dim(loader, prefix, 1, "label_emb.0.0.weight");
+                                     const struct unet_place *place, struct fum_error *err) {
+    int in = fum_loader_dim(loader, place->prefix, 1, "%s", place->text_time);
     int count = c->family->time_ids;
     bool wanted = count > 0;
     if (wanted != (in > 0))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: a %s model %s label_emb.0.0.weight, which is not supported",
-                             fum_loader_path(loader), c->family->title,
-                             wanted ? "without" : "with");
+                             "%s: a %s model %s %s, which is not supported",
+                             fum_loader_path(loader), c->family->title, wanted ? "without" : "with",
+                             place->text_time);
     if (!wanted) return FUM_OK;
-    int pooled =
-        c->text_encoder_2 ? (int)fum_json_number(c->text_encoder_2, "projection_dim", 1280) : 1280;
+    int known = c->pooled ? c->pooled : POOLED_CHANNELS;
+    int pooled = c->text_encoder_2
+                     ? (int)fum_json_number(c->text_encoder_2, "projection_dim", known)
+                     : known;
     int width = in > pooled && (in - pooled) % count == 0 ? (in - pooled) / count : 0;
     if (!width)
         return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: label_emb takes %d values, which are not %d and %d embeddings",
-                             fum_loader_path(loader), in, pooled, count);
+                             "%s: %s takes %d values, which are not %d and %d embeddings",
+                             fum_loader_path(loader), place->text_time, in, pooled, count);
     if (cJSON_AddStringToObject(c->unet, "addition_embed_type", "text_time") &&
         cJSON_AddNumberToObject(c->unet, "addition_time_embed_dim", width) &&
         cJSON_AddNumberToObject(c->unet, "projection_class_embeddings_input_dim", in))
@@ -289,14 +334,17 @@ static enum fum_result add_text_time(struct fum_checkpoint *c, const fum_loader 
     return no_memory(loader, err);
 }
 
-// Derives the components' configurations, of those that the file holds.
+// Derives the components' configurations, of those that the file holds. A UNet may have one
+// already.
 static enum fum_result read_components(struct fum_checkpoint *c, const fum_loader *loader,
-                                       const char *prefix, struct fum_error *err) {
-    c->unet = fum_checkpoint_unet_config(loader, prefix, c->family, c->size, err);
+                                       const struct unet_place *place, struct fum_error *err) {
+    bool derived = !c->unet;
+    if (derived)
+        c->unet = fum_checkpoint_unet_config(loader, place->prefix, c->family, c->size, err);
     if (!c->unet) return FUM_ERR_FORMAT;
     enum fum_result result = read_text_encoders(c, loader, err);
-    if (!result) result = add_text_time(c, loader, prefix, err);
-    if (!result) result = add_conditions(c, loader, prefix, err);
+    if (!result && derived) result = add_text_time(c, loader, place, err);
+    if (!result && derived) result = add_conditions(c, loader, place, err);
     const char *vae = has_prefix(loader, "first_stage_model.") ? "first_stage_model." : "vae.";
     if (!result && has_prefix(loader, vae)) {
         c->vae = fum_checkpoint_vae_config(loader, vae, c->family, c->size, err);
@@ -305,32 +353,55 @@ static enum fum_result read_components(struct fum_checkpoint *c, const fum_loade
     return result ? result : add_latent_statistics(c, loader, err);
 }
 
-static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader,
-                              struct fum_error *err) {
-    const char *path = fum_loader_path(loader), *prefix = "model.diffusion_model.";
-    c->in_channels = fum_loader_dim(loader, prefix, 1, "input_blocks.0.0.weight");
-    if (!c->in_channels)
-        c->in_channels = fum_loader_dim(loader, prefix = "", 1, "input_blocks.0.0.weight");
-    enum fum_result result = refuse_others(c, loader, err);
-    if (result) return result;
-    if (!c->in_channels)
-        return fum_error_set(err, FUM_ERR_FORMAT,
-                             "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): "
-                             "not a Stable Diffusion checkpoint",
-                             path);
-    c->family = find_family(loader, prefix);
-    if (!c->family)
-        return fum_error_set(
-            err, FUM_ERR_UNSUPPORTED,
-            "%s: neither its text encoder nor its UNet's context width shows the family", path);
+// Fills in what follows from the family and the tensors.
+static enum fum_result describe(struct fum_checkpoint *c, const fum_loader *loader,
+                                const struct unet_place *place, struct fum_error *err) {
     find_prediction(c, loader);
     find_size(c, loader);
-    result = read_components(c, loader, prefix, err);
+    enum fum_result result = read_components(c, loader, place, err);
     if (result) return result;
     enum edm_kind edm = edm_of(loader);
     c->edm = edm != EDM_NONE;
     c->scheduler = c->edm ? edm_scheduler_config(c, loader, edm) : scheduler_config(c);
     return c->scheduler ? FUM_OK : no_memory(loader, err);
+}
+
+static enum fum_result refuse_without_unet(const fum_loader *loader, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): "
+                         "not a Stable Diffusion checkpoint",
+                         fum_loader_path(loader));
+}
+
+static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader,
+                              struct fum_error *err) {
+    const struct unet_place *place = find_unet(loader, true);
+    if (place) c->in_channels = fum_loader_dim(loader, place->prefix, 1, "%s", place->in);
+    enum fum_result result = refuse_others(c, loader, err);
+    if (result) return result;
+    if (!place) return refuse_without_unet(loader, err);
+    c->family = find_family(loader, place);
+    if (!c->family)
+        return fum_error_set(
+            err, FUM_ERR_UNSUPPORTED,
+            "%s: neither its text encoder nor its UNet's context width shows the family",
+            fum_loader_path(loader));
+    return describe(c, loader, place, err);
+}
+
+enum fum_result fum_checkpoint_detect_unet(struct fum_checkpoint *c, const fum_loader *loader,
+                                           cJSON *config, int pooled, struct fum_error *err) {
+    const struct unet_place *place = find_unet(loader, false);
+    *c = (struct fum_checkpoint){.unet = config, .pooled = pooled};
+    enum fum_result result = place ? FUM_OK : refuse_without_unet(loader, err);
+    if (!result) {
+        c->in_channels = fum_loader_dim(loader, place->prefix, 1, "%s", place->in);
+        c->family = find_family(loader, place);
+        if (!c->family) c->family = guess_family(loader, place, pooled);
+        result = describe(c, loader, place, err);
+    }
+    if (result) fum_checkpoint_free(c);
+    return result;
 }
 
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,

@@ -19,6 +19,7 @@ enum fum_checkpoint_evidence {
 struct fum_checkpoint {
     const struct fum_family *family;
     int in_channels;        // of the UNet
+    int pooled;             // channels of the pooled text, if known from elsewhere; else 0
     const char *prediction; // "epsilon" or "v_prediction"
     enum fum_checkpoint_evidence evidence;
     bool zero_snr; // trained with rescaled betas (marker tensor "ztsnr", of v-prediction models)
@@ -41,13 +42,20 @@ struct fum_checkpoint {
 // other families (SD3, FLUX, …) and LoRAs are FUM_ERR_UNSUPPORTED by name.
 enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const fum_loader *loader,
                                       struct fum_error *err);
+// Does the same for a file that holds a UNet and maybe more, for use beside other components. The
+// UNet may have diffusers' names. `config`, if not NULL, is its configuration, which is taken over.
+// `pooled`: channels of the pooled text that it reads; 0: unknown.
+enum fum_result fum_checkpoint_detect_unet(struct fum_checkpoint *checkpoint,
+                                           const fum_loader *loader, cJSON *config, int pooled,
+                                           struct fum_error *err);
 void fum_checkpoint_free(struct fum_checkpoint *checkpoint);
 
 // Returns the words before "model" for a UNet with these input channels. "a text-to-image" reads
 // latents alone; others are "an inpainting" and the like.
 const char *fum_checkpoint_kind(int in_channels);
 
-// Derives configurations from shapes; NULL on failure with `err` filled. Only for checkpoint.c.
+// Derives configurations from shapes; NULL on failure with `err` filled. UNet and VAE may have the
+// names of the original layout or diffusers'.
 cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
                                   const struct fum_family *family, int size, struct fum_error *err);
 cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,

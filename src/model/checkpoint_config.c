@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_LEVELS = 8, MAX_LAYERS = 16, MAX_DEPTH = 64, MAX_ENCODER_LAYERS = 256 };
+enum {
+    MAX_LEVELS = 8,
+    MAX_LAYERS = 16,
+    MAX_DEPTH = 64,
+    MAX_ENCODER_LAYERS = 256,
+    OPENCLIP_WIDTH = 1024
+};
 
 #define DIM(axis, ...) fum_loader_dim(loader, prefix, axis, __VA_ARGS__)
 
@@ -144,6 +150,43 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
     return true;
 }
 
+// Reads the levels of a UNet with diffusers' names.
+static bool read_named_levels(const fum_loader *loader, const char *prefix, struct levels *u,
+                              struct fum_error *err) {
+    char name[96];
+    for (; has(loader, prefix, "down_blocks.%d.", u->count); u->count++) {
+        int layers = 0, depth = 0, level = u->count;
+        if (level == MAX_LEVELS)
+            return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
+        while (layers < MAX_LAYERS &&
+               has(loader, prefix, "down_blocks.%d.resnets.%d.", level, layers))
+            layers++;
+        while (
+            depth < MAX_DEPTH &&
+            has(loader, prefix, "down_blocks.%d.attentions.0.transformer_blocks.%d.", level, depth))
+            depth++;
+        snprintf(name, sizeof name, "down_blocks.%d.resnets.0.conv1.weight", level);
+        u->channels[level] = need(loader, prefix, 0, name, err);
+        u->depth[level] = depth;
+        u->layers = layers;
+        if (!u->channels[level]) return false;
+        if (!depth) continue;
+        snprintf(name, sizeof name,
+                 "down_blocks.%d.attentions.0.transformer_blocks.0.attn2.to_k.weight", level);
+        u->context = need(loader, prefix, 1, name, err);
+        u->linear = !DIM(2, "down_blocks.%d.attentions.0.proj_in.weight", level);
+        if (!u->context) return false;
+    }
+    while (u->mid_depth < MAX_DEPTH &&
+           has(loader, prefix, "mid_block.attentions.0.transformer_blocks.%d.", u->mid_depth))
+        u->mid_depth++;
+    return u->count && u->context ? true
+                                  : no_config(loader,
+                                              "its UNet has no cross-attention, which is not "
+                                              "supported",
+                                              err) != NULL;
+}
+
 static bool add_levels(cJSON *json, const struct levels *u, const struct fum_family *family) {
     int heads[MAX_LEVELS], depth[MAX_LEVELS];
     const char *down[MAX_LEVELS], *up[MAX_LEVELS];
@@ -174,11 +217,14 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
                                   const struct fum_family *family, int size,
                                   struct fum_error *err) {
     struct levels u = {0};
-    int out = need(loader, prefix, 0, "out.2.weight", err);
-    if (!out || !read_levels(loader, prefix, &u, err)) return NULL;
+    bool named = has(loader, prefix, "down_blocks."); // as diffusers does
+    int out = need(loader, prefix, 0, named ? "conv_out.weight" : "out.2.weight", err);
+    bool read = out && (named ? read_named_levels : read_levels)(loader, prefix, &u, err);
+    if (!read) return NULL;
     cJSON *json = cJSON_CreateObject();
     bool good = json && add_text(json, "_class_name", "UNet2DConditionModel") &&
-                add_int(json, "in_channels", DIM(1, "input_blocks.0.0.weight")) &&
+                add_int(json, "in_channels",
+                        DIM(1, named ? "conv_in.weight" : "input_blocks.0.0.weight")) &&
                 add_int(json, "out_channels", out) && add_levels(json, &u, family) &&
                 add_int(json, "norm_num_groups", 32) &&
                 cJSON_AddNumberToObject(json, "norm_eps", 1e-5) &&
@@ -187,46 +233,6 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
     if (good) return json;
     cJSON_Delete(json);
     return no_config(loader, "no memory for its UNet's configuration", err);
-}
-
-cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
-                                 const struct fum_family *family, int size, struct fum_error *err) {
-    int channels[MAX_LEVELS], count = 0, layers = 0;
-    const char *down[MAX_LEVELS], *up[MAX_LEVELS];
-    for (char name[64]; count < MAX_LEVELS && has(loader, prefix, "decoder.up.%d.", count);
-         count++) {
-        snprintf(name, sizeof name, "decoder.up.%d.block.0.conv1.weight", count);
-        channels[count] = need(loader, prefix, 0, name, err);
-        if (!channels[count]) return NULL;
-        down[count] = "DownEncoderBlock2D";
-        up[count] = "UpDecoderBlock2D";
-    }
-    while (layers < MAX_LAYERS && has(loader, prefix, "decoder.up.0.block.%d.", layers)) layers++;
-    int latent = need(loader, prefix, 1, "decoder.conv_in.weight", err);
-    int out = latent ? need(loader, prefix, 0, "decoder.conv_out.weight", err) : 0;
-    if (!out) return NULL;
-    if (!count || layers < 2)
-        return no_config(loader, "its VAE has no blocks (decoder.up.0) that are known", err);
-    cJSON *json = cJSON_CreateObject();
-    bool good = json && add_text(json, "_class_name", "AutoencoderKL") &&
-                add_int(json, "in_channels", out) && add_int(json, "out_channels", out) &&
-                add_int(json, "latent_channels", latent) &&
-                add_ints(json, "block_out_channels", channels, count) &&
-                add_int(json, "layers_per_block", layers - 1) &&
-                add_types(json, "down_block_types", down, count, false) &&
-                add_types(json, "up_block_types", up, count, false) &&
-                add_int(json, "norm_num_groups", 32) && add_text(json, "act_fn", "silu") &&
-                cJSON_AddNumberToObject(json, "scaling_factor", family->file.vae_scale) &&
-                cJSON_AddBoolToObject(json, "force_upcast", family->file.vae_upcast) &&
-                add_int(json, "sample_size", size) &&
-                cJSON_AddBoolToObject(json, "use_quant_conv", has(loader, prefix, "quant_conv.")) &&
-                cJSON_AddBoolToObject(json, "use_post_quant_conv",
-                                      has(loader, prefix, "post_quant_conv.")) &&
-                cJSON_AddBoolToObject(json, "mid_block_add_attention",
-                                      has(loader, prefix, "decoder.mid.attn_1."));
-    if (good) return json;
-    cJSON_Delete(json);
-    return no_config(loader, "no memory for its VAE's configuration", err);
 }
 
 // Names of a text encoder's tensors.
@@ -284,6 +290,9 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_fam
                                   struct fum_error *err) {
     struct text_dims d = {0};
     if (!read_text_dims(loader, text, &d, err)) return NULL;
+    // OpenCLIP's encoders stay so under the names of transformers. Only they are projected or have
+    // more channels than OpenAI's 768.
+    bool gelu = text->openclip || text->projected || d.width >= OPENCLIP_WIDTH;
     const char *class_name = d.projection ? "CLIPTextModelWithProjection" : "CLIPTextModel";
     cJSON *json = cJSON_CreateObject();
     cJSON *classes = cJSON_AddArrayToObject(json, "architectures");
@@ -293,11 +302,11 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_fam
                 add_int(json, "num_hidden_layers", d.layers) &&
                 add_int(json, "num_attention_heads", d.width < 64 ? 1 : d.width / 64) &&
                 add_int(json, "max_position_embeddings", d.positions) &&
-                add_text(json, "hidden_act", text->openclip ? "gelu" : "quick_gelu") &&
+                add_text(json, "hidden_act", gelu ? "gelu" : "quick_gelu") &&
                 cJSON_AddNumberToObject(json, "layer_norm_eps", 1e-5) &&
                 add_int(json, "bos_token_id", d.vocab - 2) &&
                 add_int(json, "eos_token_id", d.vocab - 1) &&
-                add_int(json, "pad_token_id", text->openclip ? 0 : d.vocab - 1) &&
+                add_int(json, "pad_token_id", gelu ? 0 : d.vocab - 1) &&
                 (!d.projection || add_int(json, "projection_dim", d.projection));
     if (good) return json;
     cJSON_Delete(json);

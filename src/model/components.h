@@ -10,6 +10,8 @@
 #include "model/model.h"
 #include "model/names.h"
 
+struct fum_checkpoint;
+
 enum { FUM_MODEL_MAX_COMPONENTS = 8, FUM_MODEL_ROLES = 5 };
 
 // A component that the pipeline runs, by its name in model_index.json.
@@ -44,8 +46,12 @@ struct fum_model {
     fum_loader *file;
     // the single file's tensors name its scheduler, used before the family's sampler
     bool own_scheduler;
+    const char *variant; // of weight files; NULL: see fum_folder_find_weights
+    bool partial;        // components are given apart, so the file may lack some
     int num_components;
     struct fum_model_component components[FUM_MODEL_MAX_COMPONENTS];
+    int num_replaced; // components in whose place others were given
+    struct fum_model_component replaced[FUM_MODEL_MAX_COMPONENTS];
     fum_tokenizer *tokenizers[2];
     struct fum_embeddings *embeddings; // NULL: none
     const char **prompts;
@@ -66,6 +72,9 @@ const struct fum_model_component *fum_model_find_component(const fum_model *mode
 // the original layout.
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err);
 enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err);
+// Takes over the scheduler of a single file, its own or its family's.
+enum fum_result fum_model_take_scheduler(fum_model *model, const struct fum_checkpoint *checkpoint,
+                                         struct fum_error *err);
 // Opens info.path as the folder of one autoencoder, without model_index.json. *found: it is one. A
 // VQModel may have a prior, then the model's family is set.
 enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err);

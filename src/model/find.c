@@ -43,6 +43,20 @@ static bool is_there(const char *path) {
     return !fum_file_look(path, &kind, NULL) && kind != FUM_FILE_NONE;
 }
 
+// Returns the snapshot that refs/main names in a folder of the Hugging Face cache,
+// "models--owner--name"; NULL: it is no such folder, or names none.
+static const char *find_snapshot(fum_arena *arena, const char *path) {
+    enum { MAX_REVISION = 100 };
+    char *ref = fum_path_join(arena, path, "refs/main"), *revision = NULL;
+    const char *found = NULL;
+    if (!ref || fum_file_read(ref, MAX_REVISION, &revision, NULL, NULL)) return NULL;
+    revision[strcspn(revision, "\r\n ")] = 0;
+    if (*revision && *revision != '.' && !strpbrk(revision, "/\\"))
+        found = fum_arena_printf(arena, "%s/snapshots/%s", path, revision);
+    fum_free(revision);
+    return found && fum_path_is_dir(found) ? found : NULL;
+}
+
 // Returns the diffusers folder that `path` lies in, as its model_index.json, a component's folder,
 // or a file there. A training's folder holds its model as "model". Else `path`.
 static const char *whole_folder(fum_arena *arena, const char *path) {
@@ -50,6 +64,8 @@ static const char *whole_folder(fum_arena *arena, const char *path) {
     char *dir = parent_of(arena, path, &last),
          *above = dir ? parent_of(arena, dir, &component) : NULL;
     if (!above) return path;
+    const char *snapshot = fum_path_is_dir(path) ? find_snapshot(arena, path) : NULL;
+    if (snapshot) return snapshot;
     char *trained = fum_path_join(arena, path, "model"); // in a training's folder
     if (trained && fum_path_is_dir(trained) && !fum_folder_is(path)) return trained;
     if (fum_path_is_dir(path))
@@ -130,9 +146,24 @@ enum fum_result fum_model_find(const char **path, fum_arena *arena,
     return s.found ? FUM_OK : fail(params, shipped, err);
 }
 
+// Returns the name of the model whose snapshot `dir`/… is, "name" of
+// "models--owner--name/snapshots"; NULL: it is none.
+static const char *cached_name(fum_arena *arena, const char *dir) {
+    static const char start[] = "models--";
+    const char *last = NULL, *cached = NULL;
+    char *above = dir ? parent_of(arena, dir, &last) : NULL;
+    if (!above || strcmp(last, "snapshots") || !parent_of(arena, above, &cached)) return NULL;
+    if (strncmp(cached, start, strlen(start))) return NULL;
+    const char *name = cached + strlen(start);
+    for (const char *next; (next = strstr(name, "--"));) name = next + 2;
+    return *name ? name : NULL;
+}
+
 const char *fum_model_path_name(fum_arena *arena, const char *path) {
     const char *last = NULL, *above = NULL;
     char *dir = parent_of(arena, path, &last);
+    const char *cached = cached_name(arena, dir);
+    if (cached) return cached;
     // The model of a training is named as the training's folder.
     bool trained = dir && !strcmp(last, "model") && strcmp(dir, ".");
     if (trained && parent_of(arena, dir, &above)) return above;

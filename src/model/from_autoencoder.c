@@ -79,7 +79,8 @@ static enum fum_result add_component(fum_model *model, const struct autoencoder_
                                      .own_config = config};
     if (!component->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
     enum fum_result result = class->parse(model, component, err);
-    if (!result) result = fum_folder_find_weights(model->arena, dir, NULL, &component->file, err);
+    if (!result)
+        result = fum_folder_find_weights(model->arena, dir, model->variant, &component->file, err);
     if (!result) result = fum_loader_open(&component->own_loader, component->file, err);
     component->loader = component->own_loader;
     if (result) return result;
@@ -95,7 +96,8 @@ static enum fum_result add_prior_unet(fum_model *model, const char *prior, struc
     const char *weights = NULL;
     cJSON *config = NULL;
     if (!path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
-    enum fum_result result = fum_folder_find_weights(model->arena, dir, NULL, &weights, err);
+    enum fum_result result =
+        fum_folder_find_weights(model->arena, dir, model->variant, &weights, err);
     if (!result) result = fum_json_read(&config, path, err);
     if (result) return result;
     return fum_model_add_component(

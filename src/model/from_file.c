@@ -35,10 +35,10 @@ static enum fum_result load_tokenizers(fum_model *model, const struct fum_checkp
     return result;
 }
 
-// Takes over the scheduler. The file's own is used before the family's sampler: markers in the
-// file, or a distilled UNet.
-static enum fum_result read_scheduler(fum_model *model, const struct fum_checkpoint *c,
-                                      struct fum_error *err) {
+// Uses the file's own scheduler before the family's sampler: markers in the file, or a distilled
+// UNet.
+enum fum_result fum_model_take_scheduler(fum_model *model, const struct fum_checkpoint *c,
+                                         struct fum_error *err) {
     enum fum_result result = fum_sample_config_read(&model->view.schedule, c->scheduler, err);
     if (result) return result;
     model->own_scheduler = c->edm || cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
@@ -75,19 +75,22 @@ enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err) {
     struct fum_checkpoint c = {0};
     enum fum_result result = fum_loader_open(&model->file, path, err);
     struct fum_error detected = {0};
-    if (!result) result = fum_checkpoint_detect(&c, model->file, &detected);
+    if (!result && model->partial)
+        result = fum_checkpoint_detect_unet(&c, model->file, NULL, 0, &detected);
+    else if (!result)
+        result = fum_checkpoint_detect(&c, model->file, &detected);
     if (result && detected.code) fum_error_set(err, result, "%s", detected.text);
     if (result && c.other) result = list_file(model, c.other, &detected, err);
     if (result || model->info.unusable) goto done;
     model->family = c.family;
-    if (!c.unet || !c.vae) {
+    if (!model->partial && (!c.unet || !c.vae)) {
         result = fum_error_set(err, FUM_ERR_FORMAT,
                                "%s: holds no %s: a whole checkpoint has UNet, VAE and text encoder",
                                path, c.unet ? "VAE" : "UNet");
         goto done;
     }
     result = load_tokenizers(model, &c, err);
-    if (!result) result = read_scheduler(model, &c, err);
+    if (!result) result = fum_model_take_scheduler(model, &c, err);
     if (!result) result = add_components(model, &c, err);
 done:
     fum_checkpoint_free(&c);

@@ -73,7 +73,7 @@ static enum fum_result open_role(fum_model *model, const struct fum_model_role *
 }
 
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err) {
-    enum fum_result result = fum_folder_open(&model->folder, model->info.path, NULL, err);
+    enum fum_result result = fum_folder_open(&model->folder, model->info.path, model->variant, err);
     if (result) return result;
     if (!fum_family_class(fum_folder_class(model->folder))) return list_folder(model, err);
     for (int i = 0; i < FUM_MODEL_ROLES && !result; i++)

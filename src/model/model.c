@@ -12,6 +12,7 @@
 #include "model/find.h"
 #include "model/fit.h"
 #include "model/components.h"
+#include "model/parts.h"
 #include "model/settings.h"
 
 #include <stdio.h>
@@ -128,6 +129,10 @@ static enum fum_result parse_components(fum_model *model, struct fum_error *err)
                                model->info.path);
     const struct fum_model_component *unet = fum_model_find_component(model, "unet"),
                                      *vae = fum_model_find_component(model, "vae");
+    if (!result && (!unet || !vae))
+        result = fum_error_set(err, FUM_ERR_FORMAT, "%s: holds no %s; give one with --%s",
+                               model->info.path, unet ? "VAE" : "UNet",
+                               unet ? "vae" : "diffusion-model");
     if (!result) result = fum_unet_config_parse(&v->unet, unet->config, unet->where, err);
     if (!result) result = fum_vae_config_parse(&v->vae, vae->config, vae->where, err);
     if (!result) result = find_projection(model, err);
@@ -266,6 +271,27 @@ static enum fum_result describe_model(fum_model *model, const struct fum_model_p
     return result ? result : set_info(model, params, err);
 }
 
+// Finds the model and opens its file or folder. *found: it is an autoencoder alone.
+static enum fum_result open_source(fum_model *model, const struct fum_model_params *params,
+                                   bool *found, struct fum_error *err) {
+    enum fum_file_kind kind;
+    bool apart = params && !params->path && params->diffusion_model;
+    enum fum_result result = FUM_OK;
+    if (apart)
+        model->info.path = fum_arena_strdup(model->arena, params->diffusion_model);
+    else
+        result = fum_model_find(&model->info.path, model->arena, params, err);
+    if (result) return result;
+    if (model->info.path) model->info.name = fum_model_path_name(model->arena, model->info.path);
+    if (!model->info.name) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+    if (apart) return fum_model_check_parts(params, err);
+    result = fum_file_look(model->info.path, &kind, err);
+    if (result) return result;
+    if (kind != FUM_FILE_FOLDER) return fum_model_open_file(model, err);
+    result = fum_model_open_autoencoder(model, found, err);
+    return result || *found ? result : fum_model_open_folder(model, err);
+}
+
 enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *params,
                                struct fum_error *err) {
     enum fum_result result = FUM_ERR_NOMEM;
@@ -278,15 +304,11 @@ enum fum_result fum_model_open(fum_model **out, const struct fum_model_params *p
     model->view.schedule = fum_sample_config_sd();
     model->info.description = model->info.license = model->info.origin = "";
     model->info.family = model->info.prediction = model->info.sampler = "";
-    if ((result = fum_model_find(&model->info.path, model->arena, params, err))) goto error;
-    if (!(model->info.name = fum_model_path_name(model->arena, model->info.path))) goto no_memory;
-    enum fum_file_kind kind;
-    if ((result = fum_file_look(model->info.path, &kind, err))) goto error;
-    if (kind == FUM_FILE_FOLDER) result = fum_model_open_autoencoder(model, &found, err);
-    if (!result && !found && kind == FUM_FILE_FOLDER)
-        result = fum_model_open_folder(model, err);
-    else if (!result && !found)
-        result = fum_model_open_file(model, err);
+    model->variant = params ? params->weights_variant : NULL;
+    model->partial = fum_model_has_parts(params);
+    if ((result = open_source(model, params, &found, err))) goto error;
+    if (!result && model->partial && !found && !model->info.unusable)
+        result = fum_model_add_parts(model, params, err);
     bool alone = found && !model->family; // an autoencoder without a prior
     if (!result && !alone && !model->info.unusable) result = describe_model(model, params, err);
     if (result) goto error;
@@ -300,14 +322,17 @@ error:
     return result;
 }
 
+static void close_component(struct fum_model_component *component) {
+    fum_names_destroy(&component->names);
+    fum_loader_close(&component->own_loader);
+    cJSON_Delete(component->own_config);
+}
+
 void fum_model_destroy(fum_model **model) {
     if (!model || !*model) return;
     fum_model *m = *model;
-    for (int i = 0; i < m->num_components; i++) {
-        fum_names_destroy(&m->components[i].names);
-        fum_loader_close(&m->components[i].own_loader);
-        cJSON_Delete(m->components[i].own_config);
-    }
+    for (int i = 0; i < m->num_components; i++) close_component(&m->components[i]);
+    for (int i = 0; i < m->num_replaced; i++) close_component(&m->replaced[i]);
     fum_loader_close(&m->file);
     fum_embeddings_destroy(&m->embeddings);
     for (int i = 0; i < 2; i++) fum_tokenizer_destroy(&m->tokenizers[i]);

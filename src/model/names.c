@@ -36,12 +36,18 @@ static const struct {
      &layout_diffusers},
     {"text_encoder", "conditioner.embedders.0.transformer.", "final_layer_norm.weight",
      &layout_diffusers},
+    {"text_encoder", "text_encoders.clip_l.transformer.", "text_model.final_layer_norm.weight",
+     &layout_diffusers},
     {"text_encoder", "", "text_model.final_layer_norm.weight", &layout_diffusers},
     {"text_encoder", "", "final_layer_norm.weight", &layout_diffusers},
+    {"text_encoder", "", "ln_final.weight", &fum_layout_openclip},
     {"text_encoder_2", "conditioner.embedders.1.model.", "ln_final.weight", &fum_layout_openclip},
     {"text_encoder_2", "conditioner.embedders.0.model.", "ln_final.weight", &fum_layout_openclip},
+    {"text_encoder_2", "text_encoders.clip_g.transformer.", "text_model.final_layer_norm.weight",
+     &layout_diffusers},
     {"text_encoder_2", "", "text_model.final_layer_norm.weight", &layout_diffusers},
     {"text_encoder_2", "", "final_layer_norm.weight", &layout_diffusers},
+    {"text_encoder_2", "", "ln_final.weight", &fum_layout_openclip},
     {"autoencoder", "", "encoder.0.weight", &layout_diffusers},
     {"autoencoder", "", "q.1.hidden.weight", &layout_diffusers},
     {"vqvae", "", "quantize.embedding.weight", &layout_diffusers},
@@ -81,6 +87,14 @@ bool fum_names_has_component(const fum_loader *loader, const char *component) {
     const char *prefix;
     const struct fum_names_layout *layout;
     return find_place(loader, component, &prefix, &layout);
+}
+
+const char *fum_names_find_prefix(const fum_loader *loader, const char *component, bool *openclip) {
+    const char *prefix = NULL;
+    const struct fum_names_layout *layout = NULL;
+    if (!find_place(loader, component, &prefix, &layout)) return NULL;
+    *openclip = layout == &fum_layout_openclip;
+    return prefix;
 }
 
 // Refuses a file without the component. If it has other tensors of the component, the error names

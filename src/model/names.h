@@ -31,6 +31,9 @@ enum fum_result fum_names_create_original(fum_names **names, const fum_loader *l
                                           const cJSON *config, struct fum_error *err);
 void fum_names_destroy(fum_names **names);
 
+// Returns what comes before the component's names in the file; NULL: it is not there. *openclip:
+// its names are OpenCLIP's.
+const char *fum_names_find_prefix(const fum_loader *loader, const char *component, bool *openclip);
 // Returns true if fum_names_create would find the component in the file.
 bool fum_names_has_component(const fum_loader *loader, const char *component);
 

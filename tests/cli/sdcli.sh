@@ -52,7 +52,7 @@ expect 2 'did you mean --steps' generate cat --stpes 3
 expect 2 'did you mean --negative-prompt\?' generate cat --negativ-prompt blurry
 expect 2 'did you mean --negative-prompt\?' generate cat --negativ_prompt blurry
 expect 2 'did you mean --prompt' generate -prompt cat
-for option in --vaes --weighted --widen --seedling --sampler-kind --promotion --stop --outer -x -j; do
+for option in --weighted --widen --seedling --sampler-kind --promotion --stop --outer -x -j; do
     run generate cat "$option" 1
     if [ "$got" != 2 ] || ! grep -q 'unknown option' err.txt || grep -q 'did you mean' err.txt; then
         fail "no suggestion for $option"

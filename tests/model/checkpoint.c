@@ -150,6 +150,62 @@ static const cJSON *config_of(const struct fum_checkpoint *c, const char *part) 
     return !strcmp(part, "text_encoder") ? c->text_encoder : c->text_encoder_2;
 }
 
+// Writes a component under diffusers' names, by the names and shapes of the golden list.
+static fum_loader *component_file(const cJSON *golden) {
+    static const float zeros[1 << 16];
+    static struct fum_safetensors_tensor tensors[MAX_TENSORS];
+    struct fum_error err = {0};
+    fum_loader *loader = NULL;
+    size_t count = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, golden) {
+        assert_true(count < MAX_TENSORS);
+        struct fum_safetensors_tensor *t = &tensors[count++];
+        *t = (struct fum_safetensors_tensor){.name = item->child->valuestring};
+        for (const cJSON *d = item->child->next->next; d; d = d->next)
+            t->view.dim[t->view.rank++] = (int64_t)d->valuedouble;
+        assert_true(fum_view_count(&t->view) <= sizeof zeros / sizeof *zeros);
+        t->view.data = zeros;
+    }
+    const char *path = scratch("component.safetensors");
+    assert_ok(fum_safetensors_write(
+                  path, &(struct fum_safetensors){.tensors = tensors, .count = count}, &err),
+              err);
+    assert_ok(fum_loader_open(&loader, path, &err), err);
+    return loader;
+}
+
+// The configurations must follow from diffusers' names as from the original layout's.
+static void check_named(const struct golden *g, const struct fum_checkpoint *c) {
+    struct fum_error err = {0};
+    const cJSON *part, *configs = cJSON_GetObjectItem(g->json, "config");
+    cJSON_ArrayForEach(part, cJSON_GetObjectItem(g->json, "parts")) {
+        const cJSON *golden = cJSON_GetObjectItem(configs, part->string);
+        fum_loader *loader = component_file(part);
+        struct fum_checkpoint named = {0};
+        bool unet = !strcmp(part->string, "unet"), vae = !strcmp(part->string, "vae"), openclip;
+        int pooled =
+            c->text_encoder_2 ? (int)fum_json_number(c->text_encoder_2, "projection_dim", 0) : 0;
+        const char *prefix = fum_names_find_prefix(loader, part->string, &openclip);
+        assert_string_equal(prefix, "");
+        if (unet) {
+            assert_ok(fum_checkpoint_detect_unet(&named, loader, NULL, pooled, &err), err);
+            // The family, and with it the heads, shows in the width of the context alone.
+            assert_non_null(named.unet);
+            cJSON_ReplaceItemInObject(
+                named.unet, "attention_head_dim",
+                cJSON_Duplicate(cJSON_GetObjectItem(c->unet, "attention_head_dim"), true));
+            check_config(named.unet, golden, "unet");
+        }
+        if (vae) {
+            named.vae = fum_checkpoint_vae_config(loader, "", c->family, 512, &err);
+            check_config(named.vae, golden, "vae");
+        }
+        fum_checkpoint_free(&named);
+        fum_loader_close(&loader);
+    }
+}
+
 static void check_family(const char *name, const char *family, const char *kind) {
     static struct golden g;
     struct fum_error err = {0};
@@ -170,6 +226,7 @@ static void check_family(const char *name, const char *family, const char *kind)
         check_part(loader, part, config_of(&c, part->string), used);
         parts++;
     }
+    check_named(&g, &c);
     assert_int_equal(parts, 2 + !!c.text_encoder + !!c.text_encoder_2);
     for (size_t i = 0; i < g.count; i++)
         if (!used[i] && !fum_names_ignorable(fum_loader_at(loader, i)->name))

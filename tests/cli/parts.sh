@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# parts.sh FUMAROLE: components that are given apart from the model, pickles among them, variants of weight files, and
+# models in the Hugging Face cache. Hostile pickles are refused by name wherever they are given.
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+
+model=$FUM_TEST_DATA/model-sd1
+evil=$FUM_TEST_DATA/torch/evil-zip.pth
+
+# A model of the cache: links into blobs, and a name of the revision.
+cache=models--someone--small
+mkdir -p "$cache/refs" "$cache/blobs"
+printf 0123abcd >"$cache/refs/main"
+(cd "$model" && find . -type f ! -name golden.safetensors) | while read -r file; do
+    blob=$(printf %s "$file" | cksum | cut -d' ' -f1)
+    cp "$model/$file" "$cache/blobs/$blob"
+    mkdir -p "$cache/snapshots/0123abcd/$(dirname "$file")"
+    ln -s "$work/$cache/blobs/$blob" "$cache/snapshots/0123abcd/$file"
+done
+expect 0 '^small: Stable Diffusion' info "$cache"
+expect 0 '^small: Stable Diffusion' info "$cache/snapshots/0123abcd"
+expect 0 '^small: Stable Diffusion' info "$cache/snapshots/0123abcd/unet"
+printf ../../x >"$cache/refs/main"
+expect 1 'model_index.json' info "$cache"
+
+# Shards lie beside their index.
+mkdir away
+cp "$model/vae/diffusion_pytorch_model.safetensors" away/part.safetensors
+echo '{"weight_map": {"decoder.conv_in.bias": "../part.safetensors"}}' >away/i.safetensors.index.json
+expect 1 '"../part.safetensors", which is not a plain file name' info away/i.safetensors.index.json
+
+# Nothing in a pickle is run, wherever it is given.
+for ending in ckpt pt pth bin; do
+    cp "$evil" "evil.$ending"
+    expect 1 'holds a posix.system' info "evil.$ending"
+done
+mkdir embeddings loras
+cp "$evil" embeddings/word.pt
+cp "$evil" loras/l.pt
+expect 1 'holds a posix.system' generate -m evil.ckpt heart
+expect 1 'holds a posix.system' generate -m "$model" --vae evil.pt heart
+expect 1 'holds a posix.system' generate -m "$model" --taesd evil.pt heart
+expect 1 'holds a posix.system' generate -m "$model" --clip_l evil.bin heart
+expect 1 'holds a posix.system' generate --diffusion-model evil.pth --clip_l evil.pth --vae evil.pth heart
+expect 1 'holds a posix.system' generate -m "$model" --embd-dir embeddings heart
+check 'nothing was run' test ! -e evil-was-run
+
+# A part needs the others.
+expect 2 'a UNet alone; it needs a VAE' generate --diffusion-model "$model/unet" heart
+expect 1 'holds no vae under names' generate -m "$model" --vae "$model/unet/diffusion_pytorch_model.safetensors" heart
+
+mkdir drawn
+if "$fumarole" devices >/dev/null 2>&1; then
+    expect 1 'holds a posix.system' generate -m "$model" --lora loras/l.pt heart
+    expect 1 'holds a posix.system' upscale -m evil.pth -o up.png "$FUM_SOURCE_ROOT/docs/images/cat.png"
+    # draw NAME ARGUMENT...: a small picture and its latents.
+    draw() {
+        local name=$1
+        shift
+        check "drawing $name" "$fumarole" generate -q -W 16 -H 16 --steps 1 --sampling-method euler \
+            -o "drawn/$name.png" --save-latents "$name.l" "$@" heart >out.txt 2>err.txt
+    }
+    draw whole -m "$model"
+    draw parts --diffusion-model "$model/unet" --clip_l "$model/text_encoder" --vae "$model"
+    draw replaced -m "$model" --vae "$model/vae/diffusion_pytorch_model.safetensors" --clip-l "$model"
+    check 'the parts draw what the whole does' cmp whole.l parts.l
+    check 'replaced parts draw it, too' cmp whole.l replaced.l
+fi
+finish
