@@ -93,6 +93,15 @@ enum fum_resize_mode {
     FUM_RESIZE_PAD,         // the pixels of the edges are repeated around it
 };
 
+// Directions in which pictures continue on their other side, so that they can be laid side by side.
+// The convolutions of the UNet and of the VAE's decoder then wrap around.
+enum fum_seamless {
+    FUM_SEAMLESS_NONE = 0,
+    FUM_SEAMLESS_X = 1,
+    FUM_SEAMLESS_Y = 2,
+    FUM_SEAMLESS_XY = 3,
+};
+
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
 struct fum_generate_params {
@@ -133,6 +142,7 @@ struct fum_generate_params {
     int batch;
     int clip_skip; // 1: the last layer of the text encoder; 0: the model's choice
     enum fum_rng_kind rng;
+    enum fum_seamless seamless;
     // Replaces the first draw: [noise_count, channels, height, width] of the latents, unit
     // variance. Picture i takes the i-th. NULL: draw it.
     const float *noise;

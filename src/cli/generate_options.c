@@ -26,6 +26,7 @@ CLI_NAMES(mode_name, "img_gen", "txt2img")
 CLI_NAMES(adapter_mode_name, "auto", "immediately", "at_runtime") // as enum fum_adapter_mode
 CLI_NAMES(generator_name, "cuda", "cpu")                          // as enum fum_rng_kind
 CLI_NAMES(resize_name, "stretch", "crop", "pad")                  // as enum fum_resize_mode
+CLI_NAMES(seamless_name, "none", "x", "y", "xy")                  // as enum fum_seamless
 
 // Returns the names of enum fum_precision, then those of quantised weights.
 static const char *type_name(size_t index) {
@@ -114,6 +115,12 @@ const struct cli_option generate_option_table[] = {
      .help = "encode this picture and decode it again, by an autoencoder"},
     {.name = "interpolate", .kind = CLI_PATH, .offset = PICTURE(interpolate[0]), .value = "A B",
      .help = "pictures between two, given as files or seeds (8 without -b)"},
+    {.name = "seamless", .kind = CLI_ENUM, .offset = PICTURE(seamless), .value = "AXES",
+     .choice = seamless_name,
+     .help = "pictures that continue on their other side, to be laid side by side:"},
+    {.name = "circular", .kind = CLI_FLAG, .offset = FIELD(circular)},
+    {.name = "circularx", .kind = CLI_FLAG, .offset = FIELD(circular_x)},
+    {.name = "circulary", .kind = CLI_FLAG, .offset = FIELD(circular_y)},
     {.name = "grid", .kind = CLI_STRING, .offset = FIELD(grid_text), .value = "COLSxROWS",
      .help = "so many pictures side by side in one file"},
 
@@ -238,7 +245,8 @@ bool generate_option_is_of_request(const struct cli_option *option) {
     static const size_t fields[] = {FIELD(prompt_file), FIELD(negative_file), FIELD(lora),
                                     FIELD(output),      FIELD(grid_text),     FIELD(seed),
                                     FIELD(sampler_rng), FIELD(noise),         FIELD(step_noise),
-                                    FIELD(invert),      FIELD(save_latents),  FIELD(sigmas)};
+                                    FIELD(invert),      FIELD(save_latents),  FIELD(sigmas),
+                                    FIELD(circular),    FIELD(circular_x),    FIELD(circular_y)};
     const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
     if (option->offset >= first && option->offset < end) return true;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -433,6 +441,10 @@ static void resolve_defaults(struct generate_options *options) {
         picture->strength = 0;
     else if (picture->strength == 0) // none
         picture->strength = -1;
+    unsigned seamless = (unsigned)picture->seamless;
+    if (options->circular || options->circular_x) seamless |= FUM_SEAMLESS_X;
+    if (options->circular || options->circular_y) seamless |= FUM_SEAMLESS_Y;
+    picture->seamless = (enum fum_seamless)seamless;
     picture->has_class = picture->class_label >= 0;
     picture->has_classifier_scale = !isnan(picture->classifier_scale);
     if (picture->guidance < 0) // the model's own

@@ -273,6 +273,10 @@ void fum_graph_adapt(fum_graph *graph,
     graph->adapt_user = user;
 }
 
+void fum_graph_wrap(fum_graph *graph, unsigned axes) {
+    graph->wraps = axes;
+}
+
 void fum_tensor_keep_stored(fum_tensor *weight) {
     weight->kept_stored = true;
 }

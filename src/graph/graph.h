@@ -59,6 +59,7 @@ struct fum_graph {
     // Adds to the result of a linear layer; NULL: nothing (see fum_graph_adapt).
     fum_tensor *(*adapt)(void *user, fum_graph *graph, const struct fum_graph_layer *layer);
     void *adapt_user;
+    unsigned wraps; // axes along which convolutions wrap around, of enum fum_graph_axis
     bool checkpointing;
     int num_blocks, block_depth; // blocks so far, and how many of them are open
     fum_tensor **tensors;
@@ -91,6 +92,10 @@ void fum_graph_adapt(fum_graph *graph,
                      fum_tensor *(*adapt)(void *user, fum_graph *graph,
                                           const struct fum_graph_layer *layer),
                      void *user);
+// Pads convolutions that are added from here on with the opposite border, along these axes of the
+// picture, in place of zeros.
+enum fum_graph_axis { FUM_GRAPH_WIDTH = 1, FUM_GRAPH_HEIGHT = 2 };
+void fum_graph_wrap(fum_graph *graph, unsigned axes);
 // Keeps a weight in the graph's storage type where others are quantised.
 void fum_tensor_keep_stored(fum_tensor *weight);
 // Makes gradients keep only what leaves a block of the graph. Nodes that the gradient pass adds

@@ -193,6 +193,22 @@ static fum_tensor *pointwise_conv(struct fum_nn *nn, const char *name, fum_tenso
     return y;
 }
 
+// Adds the last `count` entries of an axis before the first, and the first after the last.
+static fum_tensor *wrap_axis(struct fum_nn *nn, fum_tensor *x, int axis, int64_t count) {
+    int64_t last = fum_tensor_shape(x).dim[axis] - count;
+    fum_tensor *before = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){axis, last, count}),
+               *after = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){axis, 0, count});
+    return before && after ? add_op(nn, "concat", NULL, FUM_INPUTS(before, x, after),
+                                    (struct fum_attr[]){{"axis", axis}, {0}})
+                           : NULL;
+}
+
+// Adds the rows and columns that a convolution reads around a picture where the graph wraps.
+static fum_tensor *wrap_borders(struct fum_nn *nn, fum_tensor *x, int pad) {
+    if (nn->graph->wraps & FUM_GRAPH_HEIGHT) x = wrap_axis(nn, x, 1, pad);
+    return nn->graph->wraps & FUM_GRAPH_WIDTH ? wrap_axis(nn, x, 2, pad) : x;
+}
+
 fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
                         const struct fum_nn_conv *conv) {
     struct fum_nn_conv c = conv ? *conv : (struct fum_nn_conv){0};
@@ -206,11 +222,15 @@ fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int6
     if (c.kernel == 1 && c.stride == 1 && !c.pad && !c.pad_end)
         return pointwise_conv(nn, name, x, out);
     struct fum_shape shape = {4, {c.kernel, c.kernel, fum_nn_channels(x), out}};
-    fum_tensor *in[3] = {x};
+    unsigned wraps = c.pad ? nn->graph->wraps : 0;
+    fum_tensor *in[3] = {wraps ? wrap_borders(nn, x, c.pad) : x};
     in[1] = fum_nn_weight(nn, name, "weight", shape, FUM_PACK_CONV);
     in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
-    struct fum_attr attrs[] = {
-        {"stride", c.stride}, {"pad", c.pad}, {"pad_end_extra", c.pad_end}, {0}};
+    const struct fum_attr attrs[] = {{"stride", c.stride},
+                                     {"pad", wraps & FUM_GRAPH_HEIGHT ? 0 : c.pad},
+                                     {"pad_end_extra", c.pad_end},
+                                     {"pad_width", wraps & FUM_GRAPH_WIDTH ? 0 : c.pad},
+                                     {0}};
     return add_op(nn, "conv2d", name, (struct fum_inputs){in, 3}, attrs);
 }
 

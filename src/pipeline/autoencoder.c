@@ -113,6 +113,9 @@ static enum fum_result check_request(const struct request *r, struct fum_error *
     if (!p->on_image || p->prompt)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no prompt, and needs on_image",
                              info->name);
+    if (p->seamless)
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "seamless pictures are drawn by a sampler, and this one is not");
     if (r->count < 1 || r->count > FUM_MAX_PICTURES)
         return fum_error_set(err, FUM_ERR_ARG, "count must be 1 to %d", FUM_MAX_PICTURES);
     if ((p->width && p->width != info->width) || (p->height && p->height != info->height))
@@ -259,6 +262,7 @@ enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
                         .form = &form,
                         .count = params->count && !params->reconstruct ? params->count : 1};
     pipe->times = (struct fum_run_times){0};
+    pipe->seamless = FUM_SEAMLESS_NONE;
     enum fum_result result = find_form(pipe, encoded_file(params), &form, err);
     if (!result) result = check_request(&r, err);
     if (!result) result = read_class_mean(&r, err);

@@ -32,7 +32,8 @@ struct fum_latent_form fum_latent_form_of(const fum_pipeline *pipe, bool encoded
                                    .height = 1,
                                    .width = 1,
                                    .picture_width = width,
-                                   .picture_height = height};
+                                   .picture_height = height,
+                                   .seamless = pipe->seamless};
     if (!spatial) {
         form.channels = count_latents(view->autoencoder, encoded);
         return form;
@@ -45,7 +46,7 @@ struct fum_latent_form fum_latent_form_of(const fum_pipeline *pipe, bool encoded
 
 static bool same_form(const struct fum_latent_form *a, const struct fum_latent_form *b) {
     return a->encoded == b->encoded && a->picture_width == b->picture_width &&
-           a->picture_height == b->picture_height;
+           a->picture_height == b->picture_height && a->seamless == b->seamless;
 }
 
 size_t fum_latent_count(const struct fum_latent_form *f) {
@@ -117,6 +118,7 @@ static enum fum_result build_decoder(const fum_pipeline *pipe, struct fum_autoen
     enum fum_result result = fum_graph_create(out, pipe->vae->storage, err);
     if (result) return result;
     fum_graph *graph = *out;
+    fum_graph_wrap(graph, fum_seamless_axes(f->seamless));
     e->latents = fum_graph_input(graph, "latents", shape, FUM_F32, FUM_STAGE_STEP);
     e->pixels = add_decoder(graph, view, e);
     fum_graph_output(graph, e->pixels, "pixels");

@@ -28,6 +28,7 @@ struct moments {
 struct band {
     struct fum_compiled g;
     int rows;
+    bool cyclic; // the first row follows the last: the caller gives the rows around the picture
     fum_tensor *x, *input, *factors, *range, *y, *stats;
 };
 
@@ -38,6 +39,7 @@ struct job {
     struct moments moments; // of x
     uint64_t activations;   // the most of any pass
     float *stats;           // as read back
+    uint8_t *gathered;      // rows of a band that go around the picture
     struct fum_error *err;
 };
 
@@ -176,7 +178,7 @@ static void add_stats(struct band *b) {
 
 // What a band is built for: rows and width of its input, and the last block of the head, or a pass.
 struct band_shape {
-    int rows, width, block;
+    int rows, height, width, block;  // height: of the whole
     const struct fum_vae_pass *pass; // NULL: the head
 };
 
@@ -208,9 +210,12 @@ static void build_pass(const fum_pipeline *pipe, struct band *b, const struct ba
 
 static enum fum_result build_band(const fum_pipeline *pipe, struct band *b,
                                   const struct band_shape *shape, struct fum_error *err) {
-    *b = (struct band){.rows = shape->rows};
+    bool around = pipe->seamless & FUM_SEAMLESS_Y;
+    *b = (struct band){.rows = shape->rows, .cyclic = around && shape->rows < shape->height};
     enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae->storage, err);
     if (result) return result;
+    unsigned axes = fum_seamless_axes(pipe->seamless);
+    fum_graph_wrap(b->g.graph, b->cyclic ? axes & ~(unsigned)FUM_GRAPH_HEIGHT : axes);
     if (shape->pass)
         build_pass(pipe, b, shape);
     else
@@ -237,7 +242,8 @@ static uint64_t bytes_needed(const fum_pipeline *pipe, const struct fum_executab
 // Returns the latest block that the head can go up to within the room; -1 when only the smallest
 // can be tried. *activations: what it takes.
 static int choose_head(fum_pipeline *pipe, const struct fum_bands *bands, uint64_t *activations) {
-    struct band_shape shape = {.rows = bands->height, .width = bands->width};
+    struct band_shape shape = {
+        .rows = bands->height, .height = bands->height, .width = bands->width};
     for (shape.block = pipe->view->vae.num_blocks - 1; shape.block >= -1; shape.block--) {
         struct fum_executable_size size;
         enum fum_result result = measure_band(pipe, &shape, &size, NULL);
@@ -274,8 +280,10 @@ static enum fum_result choose_rows(fum_pipeline *pipe, struct band_shape *shape,
 
 // Returns a pass over all rows of a picture of these latents.
 static struct band_shape whole_pass(const struct fum_vae_pass *pass, int height, int width) {
-    return (struct band_shape){
-        .rows = height << pass->level, .width = width << pass->level, .pass = pass};
+    return (struct band_shape){.rows = height << pass->level,
+                               .height = height << pass->level,
+                               .width = width << pass->level,
+                               .pass = pass};
 }
 
 enum fum_result fum_bands_measure(fum_pipeline *pipe, const struct fum_bands *bands,
@@ -296,7 +304,7 @@ enum fum_result fum_bands_measure(fum_pipeline *pipe, const struct fum_bands *ba
 enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint64_t *bytes,
                                 struct fum_error *err) {
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
-    struct band_shape head = {.rows = height, .width = width, .block = -1};
+    struct band_shape head = {.rows = height, .height = height, .width = width, .block = -1};
     struct fum_executable_size size;
     enum fum_result result = measure_band(pipe, &head, &size, err);
     *bytes = size.least;
@@ -311,7 +319,7 @@ enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint6
 }
 
 bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
-    struct band_shape head = {.rows = height, .width = width, .block = -1};
+    struct band_shape head = {.rows = height, .height = height, .width = width, .block = -1};
     struct fum_executable_size size;
     return !measure_band(pipe, &head, &size, err);
 }
@@ -368,8 +376,21 @@ static enum fum_result run_band(struct job *job, struct band *b, const struct ro
     return result;
 }
 
+// Writes the rows of a band from `row` on, around the picture where it is outside.
 static enum fum_result write_rows(struct job *job, struct band *b, const fum_tensor *to,
                                   const struct sheet *from, int row) {
+    if (row < 0 || row + b->rows > from->height) {
+        fum_free(job->gathered);
+        job->gathered = fum_alloc((size_t)b->rows, from->row_bytes);
+        if (!job->gathered) return no_memory(job, "the rows of a band");
+        for (int i = 0; i < b->rows; i++) {
+            size_t source = (size_t)((row + i + from->height) % from->height);
+            memcpy(job->gathered + (size_t)i * from->row_bytes,
+                   from->data + source * from->row_bytes, from->row_bytes);
+        }
+        return fum_executable_write_raw(b->g.exe, to, job->gathered,
+                                        (uint64_t)b->rows * from->row_bytes, job->err);
+    }
     return fum_executable_write_raw(b->g.exe, to, from->data + (size_t)row * from->row_bytes,
                                     (uint64_t)b->rows * from->row_bytes, job->err);
 }
@@ -379,21 +400,29 @@ static int pass_scale(const struct fum_vae_pass *pass) {
     return pass->kind == FUM_VAE_UPSAMPLE ? 2 : 1;
 }
 
+// Returns the first row of the band that follows `done` rows of result.
+static int find_top(const struct band *b, int scale, int done, int height) {
+    if (b->cyclic) return (done - FUM_VAE_PASS_EDGE + scale) / scale - 1;
+    int top = done ? (done - FUM_VAE_PASS_EDGE) / scale : 0;
+    return FUM_MIN(top, height - b->rows);
+}
+
 // Runs all bands of a pass, from the top. A band's first and last rows of result are kept only at
-// the picture's own edges.
+// the picture's own edges, and not there either if the picture goes around.
 static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass, struct band *b,
                                 struct result *out) {
     int scale = pass_scale(pass), height = job->x.height, done = 0;
     enum fum_result result = FUM_OK;
-    for (int top = 0; done < out->y.height && !result;) {
-        int end = scale * (top + b->rows) - (top + b->rows < height ? FUM_VAE_PASS_EDGE : 0);
+    while (done < out->y.height && !result) {
+        int top = find_top(b, scale, done, height);
+        bool inside = b->cyclic || top + b->rows < height;
+        int end =
+            FUM_MIN(scale * (top + b->rows) - (inside ? FUM_VAE_PASS_EDGE : 0), out->y.height);
         const struct rows rows = {done - scale * top, end - done, done};
         result = write_rows(job, b, b->x, &job->x, top);
         if (!result && b->input) result = write_rows(job, b, b->input, &job->input, top);
         if (!result) result = run_band(job, b, &rows, out);
         done = end;
-        top = (done - FUM_VAE_PASS_EDGE) / scale;
-        if (top > height - b->rows) top = height - b->rows;
     }
     return result;
 }
@@ -404,8 +433,10 @@ static void result_free(struct result *out) {
 }
 
 static enum fum_result do_head(struct job *job, const float *latents, int block) {
-    const struct band_shape shape = {
-        .rows = job->bands->height, .width = job->bands->width, .block = block};
+    const struct band_shape shape = {.rows = job->bands->height,
+                                     .height = job->bands->height,
+                                     .width = job->bands->width,
+                                     .block = block};
     struct band b;
     struct result out = {0};
     enum fum_result result = build_band(job->pipe, &b, &shape, job->err);
@@ -429,7 +460,8 @@ static enum fum_result do_head(struct job *job, const float *latents, int block)
 // Makes a pass's bands ready: their rows chosen, compiled, the norm before them written.
 static enum fum_result begin_pass(struct job *job, const struct fum_vae_pass *pass,
                                   struct band *b) {
-    struct band_shape shape = {.rows = job->x.height, .width = job->x.width, .pass = pass};
+    struct band_shape shape = {
+        .rows = job->x.height, .height = job->x.height, .width = job->x.width, .pass = pass};
     char norm[80];
     uint64_t activations = 0;
     float *factors = fum_alloc((size_t)pass->in, 2 * sizeof *factors);
@@ -532,5 +564,6 @@ enum fum_result fum_bands_decode(fum_pipeline *pipe, struct fum_bands *bands, co
     sheet_free(&job.input);
     moments_free(&job.moments);
     fum_free(job.stats);
+    fum_free(job.gathered);
     return result;
 }

@@ -23,6 +23,7 @@ static enum fum_result build_decoder(const fum_pipeline *pipe, struct fum_decode
     enum fum_result result = fum_graph_create(out, storage, err);
     if (result) return result;
     fum_graph *graph = *out;
+    fum_graph_wrap(graph, fum_seamless_axes(pipe->seamless));
     struct fum_shape shape = {4, {1, d->tile_height, d->tile_width, config->latent_channels}};
     d->latents = fum_graph_input(graph, "latents", shape, storage, FUM_STAGE_STEP);
     d->flag = fum_finite_flag(graph);
@@ -86,8 +87,11 @@ static enum fum_result prepare_whole(fum_pipeline *pipe, int height, int width,
     enum fum_result result = measure_whole(pipe, height, width, &size, err);
     uint64_t room = FUM_BAND_BYTES;
     bool tiling = pipe->params.vae_tiling;
-    *d = (struct fum_decoder){
-        .height = height, .width = width, .tile_height = height, .tile_width = width};
+    *d = (struct fum_decoder){.height = height,
+                              .width = width,
+                              .tile_height = height,
+                              .tile_width = width,
+                              .seamless = pipe->seamless};
     if (pipe->budget && tiling)
         room = fum_budget_decode(pipe, FUM_BAND_BYTES, FUM_BAND_BYTES);
     else if (pipe->budget)
@@ -121,6 +125,11 @@ static enum fum_result prepare_tiles(fum_pipeline *pipe, int height, int width,
     int tile_height = height, tile_width = width;
     enum fum_result result = why->code;
     struct fum_error again = *why;
+    if (pipe->seamless)
+        return fum_error_set(err, result,
+                             "vae: tiles would leave seams in a seamless picture, and neither the "
+                             "whole nor bands fit: %s",
+                             why->text);
     while (too_large(result) && fum_vae_tile_shrink(&tile_height, &tile_width)) {
         *d = (struct fum_decoder){.way = FUM_DECODE_TILES,
                                   .height = height,
@@ -138,7 +147,7 @@ enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width,
                                    struct fum_error *err) {
     struct fum_decoder *d = &pipe->decoder;
     struct fum_error why = {0};
-    bool same = d->height == height && d->width == width;
+    bool same = d->height == height && d->width == width && d->seamless == pipe->seamless;
     bool logged = same && d->way == FUM_DECODE_BANDS;
     if (pipe->vae->compiled.exe && same) return FUM_OK;
     int factor = fum_vae_factor(&pipe->view->vae);

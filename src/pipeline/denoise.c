@@ -50,6 +50,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     fum_graph *graph = *out;
     if (pipe->params.weights) fum_graph_quantise(graph, pipe->params.weights);
     fum_component_adapt(pipe->unet, graph);
+    fum_graph_wrap(graph, fum_seamless_axes(d->seamless));
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents,
                      noise = latents;
     all.dim[0] *= d->history;
@@ -230,6 +231,7 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .corrects = program->corrects,
         .threshold_ratio = program->threshold_ratio,
         .threshold_max = program->threshold_max,
+        .seamless = run->params->seamless,
         .evals = program->evals,
         .history = program->history,
         .noise_rows = program->noise_rows,
@@ -244,7 +246,7 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
            a->variance_direct == b->variance_direct && a->guide.classifier == b->guide.classifier &&
            a->guide.mean == b->guide.mean && a->threshold_ratio == b->threshold_ratio &&
            a->threshold_max == b->threshold_max && a->corrects == b->corrects &&
-           fum_tasks_same(&a->tasks, &b->tasks);
+           a->seamless == b->seamless && fum_tasks_same(&a->tasks, &b->tasks);
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,

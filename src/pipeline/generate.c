@@ -230,6 +230,7 @@ static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct 
     if (params->prompt && !info->takes_prompt)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no prompt", info->name);
     enum fum_result result = check_count(run, err);
+    pipe->seamless = params->seamless;
     if (!result) result = check_guidance(pipe, run, err);
     if (!result) result = check_clip_skip(pipe, run, err);
     if (!result) result = fum_tasks_choose(pipe, run, err);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_EXTRAS = 12, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
+enum { MAX_EXTRAS = 16, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
 // Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's
 // default.
@@ -42,6 +42,7 @@ static const char *describe_adapters(const struct fum_generate_params *p, char *
 static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, struct extras *e) {
     const struct fum_generate_params *p = run->params;
     const struct fum_sample_program *program = run->program;
+    static const char *const seamless[] = {NULL, "x", "y", "xy"};
     e->count = 0;
     if (p->has_class)
         add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
@@ -60,6 +61,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Prediction type", fum_prediction_word(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
     add_extra(e, "Step noise", p->step_noise ? "from a file" : NULL);
+    add_extra(e, "Seamless", seamless[p->seamless & FUM_SEAMLESS_XY]);
     add_extra(e, "Adapters", describe_adapters(p, e->adapters, sizeof e->adapters));
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
     add_extra(e, "Weight type", pipe->params.weights);

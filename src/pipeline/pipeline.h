@@ -7,6 +7,7 @@
 #include <fumarole/pipeline.h>
 
 #include "adapter/adapter.h"
+#include "graph/graph.h"
 #include "model/classifier.h"
 #include "model/model.h"
 #include "model/model_hash.h"
@@ -60,6 +61,7 @@ struct fum_denoiser {
     struct fum_unet_params unet;
     bool variance_direct;                  // it gives the variance itself, not a place in its range
     double threshold_ratio, threshold_max; // as in struct fum_sample_program
+    enum fum_seamless seamless;
     struct fum_guide guide;
 };
 
@@ -69,6 +71,7 @@ struct fum_decoder {
     enum fum_decoder_way way;
     uint64_t room;     // for bands
     int height, width; // latent pixels of the picture
+    enum fum_seamless seamless;
     // of what is compiled: less where the whole is too large for the device
     int tile_height, tile_width;
     fum_tensor *latents, *flag, *pixels;
@@ -87,6 +90,7 @@ struct fum_latent_form {
     bool encoded;
     int channels, height, width;
     int picture_width, picture_height;
+    enum fum_seamless seamless;
 };
 
 // The networks of an autoencoder (autoencoder.h), one picture at a time.
@@ -129,6 +133,7 @@ struct fum_pipeline {
     struct fum_autoencoding autoencoding;
     uint64_t budget; // bytes of device memory; 0: no limit
     struct fum_run_times times;
+    enum fum_seamless seamless;  // of the last request
     const struct fum_run *run;   // run whose picture is being decoded; NULL: nothing is reported
     int image;                   // index of that picture
     struct fum_model_hash *hash; // begun with the first picture; NULL for models without files
@@ -307,6 +312,12 @@ struct fum_pixels {
     const float *values;
     int height, width;
 };
+
+// Returns the axes of the picture along which convolutions wrap around, for fum_graph_wrap.
+static inline unsigned fum_seamless_axes(enum fum_seamless seamless) {
+    return (seamless & FUM_SEAMLESS_X ? FUM_GRAPH_WIDTH : 0u) |
+           (seamless & FUM_SEAMLESS_Y ? FUM_GRAPH_HEIGHT : 0u);
+}
 
 // Returns how the UNet's values are stored now.
 enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe);
