@@ -46,6 +46,13 @@ struct fum_model_params {
 // FUM_ERR_FORMAT, FUM_ERR_UNSUPPORTED, FUM_ERR_ARG, FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_model_open(fum_model **model, const struct fum_model_params *params,
                                        struct fum_error *err);
+// Opens the model that has this hash, or begins with it: 10 to 64 hexadecimal digits. A file's is
+// its SHA-256; a folder's that of its weight files' hashes in the order of their names. It is
+// looked for at params->path, in params->models_dir and $FUMAROLE_MODELS, and beside params->path.
+// Errors: FUM_ERR_IO if there is none, and those of fum_model_open.
+FUM_API enum fum_result fum_model_open_hash(fum_model **model,
+                                            const struct fum_model_params *params, const char *hash,
+                                            struct fum_error *err);
 FUM_API void fum_model_destroy(fum_model **model);
 // Loads the tokenizer of a model without opening the model: a diffusers folder's own for its first
 // text encoder, or CLIP's for a file. Free it with fum_tokenizer_destroy. `params` may be NULL.

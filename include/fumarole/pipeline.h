@@ -75,6 +75,9 @@ struct fum_image {
     int latent_channels, latent_width, latent_height;
     const char *parameters; // as in a PNG's "parameters" text
     size_t parameters_bytes;
+    // UTF-8 that a PNG carries beside them, from which a program draws it again; NULL: none. The
+    // library leaves it to the program.
+    const char *request;
     int channels; // of a pixel: 3 for RGB, 1 for grey
 };
 
@@ -263,6 +266,9 @@ struct fum_pipeline_stats {
     double load_seconds;    // spent loading weights
     double prompt_seconds;  // encoding the prompts, without loading and compiling
 };
+// Returns the hash of the model (see fum_model_open_hash) after a picture was drawn. NULL: it is
+// not known. It belongs to the pipeline.
+FUM_API const char *fum_pipeline_model_hash(const fum_pipeline *pipeline);
 FUM_API void fum_pipeline_get_stats(const fum_pipeline *pipeline, struct fum_pipeline_stats *stats);
 
 #ifdef __cplusplus

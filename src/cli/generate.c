@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
 #include "progress.h"
+#include "recipe.h"
 #include "results.h"
 #include "trace.h"
 #include "vector_width.h"
@@ -245,7 +246,10 @@ static int open_model(struct job *job) {
     params.prediction = options->prediction;
     params.embeddings_dir = options->embeddings_dir;
     params.log = &job->log;
-    enum fum_result result = fum_model_open(&job->model, &params, &err);
+    const char *hash = job->requests.model_hash;
+    enum fum_result result = *hash ? fum_model_open_hash(&job->model, &params, hash, &err)
+                                   : fum_model_open(&job->model, &params, &err);
+    if (result == FUM_ERR_IO && *hash) return cli_fail("%s; name it with -m", err.text);
     if (result == FUM_ERR_IO && !params.path) return cli_fail("%s; name a model with -m", err.text);
     if (result != FUM_OK) return cli_fail_result(result, &err);
     const struct fum_model_info *info = fum_model_get_info(job->model);
@@ -299,6 +303,7 @@ static int draw(struct job *job, const struct generate_request *request) {
         .request = request,
         .sheet = request->options.xy ? &job->sheet : NULL,
         .cell = job->done,
+        .pipeline = job->pipeline,
         .device = fum_device_get_info(job->device)->name,
         .started = job->started,
         .grid = {.columns = request->options.columns, .rows = request->options.rows}};
@@ -355,12 +360,36 @@ static void close_all(struct job *job) {
     generate_requests_free(&job->requests);
 }
 
+// Parses the options. Those of --from-png come first, so that the command line changes them.
+static int read_options(struct generate_requests *requests, int *argc, char **argv) {
+    struct generate_options *options = &requests->options;
+    int count = *argc, status;
+    char **copy = malloc(((size_t)count + 1) * sizeof *copy);
+    if (!copy) return cli_fail("out of memory");
+    memcpy(copy, argv, ((size_t)count + 1) * sizeof *copy);
+    status = cli_read_options(requests->command, argc, argv, options);
+    const char *picture = options->from_png;
+    if (status < 0 && picture) {
+        *options = generate_options_default();
+        status = cli_recipe_read(requests, picture);
+        status = status ? status : -1;
+    }
+    if (status < 0 && picture) {
+        memcpy(argv, copy, ((size_t)count + 1) * sizeof *copy);
+        *argc = count;
+        status = cli_read_options(requests->command, argc, argv, options);
+        if (*argc) options->picture.prompt = NULL; // a bare argument takes its place
+    }
+    free(copy);
+    return status;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct job job = {.command = command,
                       .requests = {.command = command, .options = generate_options_default()},
                       .started = fum_time_now()};
     struct generate_options *options = &job.requests.options;
-    int status = cli_read_options(command, &argc, argv, options);
+    int status = read_options(&job.requests, &argc, argv);
     if (status < 0 && options->list_devices) return cli_devices.run(&cli_devices, 0, argv);
     if (status < 0) status = generate_requests_make(&job.requests, argc, argv);
     if (status < 0) status = check_outputs(&job.requests);

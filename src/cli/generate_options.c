@@ -60,6 +60,8 @@ const struct cli_option generate_option_table[] = {
      .value = "TEXT", .help = "what to keep away from"},
     {.name = "negative-prompt-file", .kind = CLI_PATH, .offset = FIELD(negative_file),
      .value = "FILE", .help = "read it from a file (- is standard input)"},
+    {.name = "from-png", .kind = CLI_PATH, .offset = FIELD(from_png), .value = "PICTURE",
+     .help = "draw this picture again, with what it says of its making; other options change that"},
     {.name = "model", .letter = 'm', .kind = CLI_PATH, .offset = FIELD(model), .value = "MODEL",
      .help = "diffusers folder, checkpoint file, or shipped model (default emoji)"},
     {.name = "prediction", .kind = CLI_CHOICE, .offset = FIELD(prediction), .value = "NAME",

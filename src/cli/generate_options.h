@@ -16,6 +16,7 @@ struct generate_options {
     const char *model, *prediction, *embeddings_dir, *device, *variant;
     const char *prompt_file, *negative_file, *output;
     const char *noise, *step_noise, *save_latents, *trace, *dump_graph;
+    const char *from_png;      // a picture to draw again; NULL: none
     const char *invert;        // a picture whose noise is looked for; NULL: none
     const char *upscale_model; // enlarges the pictures; NULL: none does
     int upscale_tile, upscale_repeats;

@@ -8,6 +8,7 @@
 #include "output.h"
 
 struct generate_request {
+    struct generate_options given;   // as given, before its defaults are filled in
     struct generate_options options; // checked
     // Pictures that earlier requests write under the same --output. They count in this one's names.
     int before;

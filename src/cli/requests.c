@@ -51,7 +51,8 @@ static struct generate_request *add_request(struct generate_requests *requests) 
 static int set_option(struct generate_requests *requests, struct generate_options *options,
                       const char *name, const char *value) {
     const struct cli_option *option = cli_options_find(generate_option_table, name);
-    if (option && !generate_option_is_of_request(option))
+    bool shared = options == &requests->options; // by all requests
+    if (option && !shared && !generate_option_is_of_request(option))
         return cli_misuse(requests->command,
                           "--%s holds for the whole run; give it on the command line", name);
     char *argument = make_argument(requests, name, value);
@@ -68,6 +69,7 @@ static int set_option(struct generate_requests *requests, struct generate_option
 // Counts the pictures before the last request, and checks and reads that one.
 static int finish_request(struct generate_requests *requests, int argc, char **argv) {
     struct generate_request *request = &requests->list[requests->count - 1];
+    request->given = request->options;
     int status = generate_options_check(requests->command, &request->options, argc, argv);
     if (status >= 0) return status;
     for (size_t i = requests->count - 1; i-- > 0 && !request->before;) {
@@ -118,6 +120,14 @@ static int set_members(struct generate_requests *requests, struct generate_optio
         }
     }
     return status;
+}
+
+int generate_requests_set(struct generate_requests *requests, const char *name, const char *value) {
+    return set_option(requests, &requests->options, name, value);
+}
+
+int generate_requests_set_members(struct generate_requests *requests, cJSON *object) {
+    return set_members(requests, &requests->options, object);
 }
 
 static int parse_line(struct generate_requests *requests, const char *line, int argc, char **argv) {

@@ -2,6 +2,7 @@
 #include "results.h"
 
 #include "output.h"
+#include "recipe.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +32,19 @@ static int write_image(const struct generate_results *results, const struct fum_
     const struct generate_options *options = &results->request->options;
     int index = results->request->before + image->index;
     char *name = cli_output_name(options->output, index, options->output_begin + index);
-    int status = name ? cli_output_save(name, &(struct cli_result){save_image, image})
+    const struct cli_recipe recipe = {results->request, image->seed,
+                                      fum_pipeline_model_hash(results->pipeline)};
+    struct fum_image written = *image;
+    char *text = cli_recipe_write(&recipe);
+    written.request = text;
+    int status = name ? cli_output_save(name, &(struct cli_result){save_image, &written})
                       : cli_fail("out of memory");
     if (status == 0)
         cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name,
                      image->width, image->height, (unsigned long long)image->seed, results->device,
                      fum_time_now() - results->started);
     fflush(stdout);
+    free(text);
     free(name);
     return status;
 }

@@ -11,6 +11,7 @@ struct generate_results {
     const struct generate_request *request;
     struct cli_sheet *sheet; // takes the picture, as the cell `cell`; NULL: it is written
     int cell;
+    const fum_pipeline *pipeline;
     const char *device; // its name, for the report
     double started;
     struct cli_grid grid;

@@ -214,7 +214,8 @@ static enum fum_result write_emoji(struct maker *m, const struct fum_emoji *emoj
     if (!repeats_picture(m, &bitmap)) {
         const char *path =
             fum_arena_printf(m->arena, "%s/images/%s.png", m->params->output, emoji->file);
-        const struct fum_picture picture = {bitmap.pixels, m->size, m->size, 3, NULL};
+        const struct fum_picture picture = {
+            .pixels = bitmap.pixels, .width = m->size, .height = m->size, .channels = 3};
         result = path ? fum_image_write_png(path, &picture, err) : no_memory(err);
         if (!result)
             result = add_line(m,

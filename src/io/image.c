@@ -103,8 +103,14 @@ enum fum_result fum_image_decode(const struct fum_image_file *file, int channels
     } else {
         *bitmap = decoded;
     }
-    if (parameters && format->find_parameters) *parameters = format->find_parameters(file);
+    if (parameters) *parameters = format->find_text(file, "parameters");
     return FUM_OK;
+}
+
+char *fum_image_find_text(const struct fum_image_file *file, const char *key) {
+    for (size_t i = 0; i < FUM_COUNT(formats); i++)
+        if (formats[i]->probe(file->data, file->bytes)) return formats[i]->find_text(file, key);
+    return NULL;
 }
 
 enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_bitmap *size,

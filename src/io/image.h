@@ -21,7 +21,11 @@ struct fum_picture {
     // UTF-8, may be NULL: goes into a text chunk under the key "parameters", tEXt where Latin-1 can
     // hold it, else iTXt
     const char *parameters;
+    const char *request; // the same under FUM_IMAGE_REQUEST_KEY; may be NULL
 };
+
+// The key of the text from which fumarole draws a picture again.
+#define FUM_IMAGE_REQUEST_KEY "fumarole"
 
 // Writes a picture as PNG. The file appears only when it is complete.
 enum fum_result fum_image_write_png(const char *path, const struct fum_picture *picture,
@@ -56,6 +60,10 @@ enum fum_result fum_image_read_size(const char *path, struct fum_bitmap *size,
                                     struct fum_error *err);
 enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_bitmap *size,
                                   struct fum_error *err);
+
+// Returns a text that a picture of any format carries, without decoding it: "parameters", or
+// another key of a PNG. UTF-8, freed with fum_free. NULL: it has none, or memory is out.
+char *fum_image_find_text(const struct fum_image_file *file, const char *key);
 
 // Converts a picture to another number of channels, 1 to 4, in memory of its own.
 enum fum_result fum_bitmap_convert(const struct fum_bitmap *from, int channels,

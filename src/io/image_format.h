@@ -16,9 +16,9 @@ struct fum_image_format {
     // Decodes to as many channels as the picture has.
     enum fum_result (*decode)(const struct fum_image_file *file, struct fum_bitmap *bitmap,
                               struct fum_error *err);
-    // Returns the text of generation parameters (UTF-8, freed with fum_free) or NULL. NULL: the
-    // format has none.
-    char *(*find_parameters)(const struct fum_image_file *file);
+    // Returns the text with this key (UTF-8, freed with fum_free) or NULL. "parameters" are those
+    // that a picture was generated with.
+    char *(*find_text)(const struct fum_image_file *file, const char *key);
     const char *missing;
 };
 

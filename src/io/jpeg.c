@@ -2,6 +2,7 @@
 // Reads JPEG through libjpeg-turbo, and turns pictures upright as their EXIF orientation says.
 #include "base/error.h"
 #include "base/macros.h"
+#include "io/exif_text.h"
 #include "io/image_config.h"
 #include "io/image_format.h"
 #include "io/jpeg_turn.h"
@@ -10,6 +11,22 @@
 
 static bool probe(const uint8_t *begin, size_t bytes) {
     return bytes >= 3 && begin[0] == 0xff && begin[1] == 0xd8 && begin[2] == 0xff;
+}
+
+// Finds the comment in the EXIF block, which is in one of the segments before the picture.
+static char *find_text(const struct fum_image_file *file, const char *key) {
+    enum { EXIF_SEGMENT = 0xe1, SCAN = 0xda, LEAST = 4 };
+    const uint8_t *data = file->data;
+    char *text = NULL;
+    if (strcmp(key, "parameters")) return NULL;
+    for (size_t at = 2; !text && at <= file->bytes && file->bytes - at >= LEAST;) {
+        size_t length = (size_t)data[at + 2] << 8 | data[at + 3];
+        if (data[at] != 0xff || data[at + 1] == SCAN || length < 2 || length > file->bytes - at - 2)
+            break;
+        if (data[at + 1] == EXIF_SEGMENT) text = fum_exif_comment(data + at + 4, length - 2);
+        at += length + 2;
+    }
+    return text;
 }
 
 #ifdef FUM_HAS_JPEG
@@ -173,6 +190,7 @@ static enum fum_result measure(const struct fum_image_file *file, struct fum_bit
 const struct fum_image_format fum_image_jpeg = {
     .name = "JPEG",
     .probe = probe,
+    .find_text = find_text,
     .measure = measure,
     .decode = decode,
 };
@@ -182,6 +200,7 @@ const struct fum_image_format fum_image_jpeg = {
 const struct fum_image_format fum_image_jpeg = {
     .name = "JPEG",
     .probe = probe,
+    .find_text = find_text,
     .missing = "libjpeg-turbo",
 };
 

@@ -56,9 +56,9 @@ static uint8_t *text_chunk(const char *key, const char *text, size_t *bytes) {
 const uint8_t fum_png_signature[FUM_PNG_SIGNATURE] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
 // Puts a text chunk behind the header of a PNG. Takes the PNG over; NULL when memory is out.
-static uint8_t *insert_text(uint8_t *png, size_t *bytes, const char *parameters) {
+static uint8_t *insert_text(uint8_t *png, size_t *bytes, const char *key, const char *value) {
     size_t text_bytes = 0;
-    uint8_t *text = text_chunk("parameters", parameters, &text_bytes);
+    uint8_t *text = text_chunk(key, value, &text_bytes);
     uint8_t *out = text ? fum_realloc(png, *bytes + text_bytes, 1) : NULL;
     if (out) {
         uint8_t *at = out + FUM_PNG_IHDR_END;
@@ -83,7 +83,11 @@ enum fum_result fum_image_encode_png(const struct fum_picture *picture, uint8_t 
                                                   picture->width, picture->height, err);
     if (result) return result;
     *png = fum_stb_write_png(picture, bytes);
-    if (*png && picture->parameters) *png = insert_text(*png, bytes, picture->parameters);
+    // The last one that is inserted comes first in the file.
+    if (*png && picture->request)
+        *png = insert_text(*png, bytes, FUM_IMAGE_REQUEST_KEY, picture->request);
+    if (*png && picture->parameters)
+        *png = insert_text(*png, bytes, "parameters", picture->parameters);
     return *png ? FUM_OK
                 : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a PNG of %dx%d", picture->width,
                                 picture->height);

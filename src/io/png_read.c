@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Reading PNG: stb_image decodes, after checks that it takes for granted.
 #include "base/error.h"
-#include "base/utf8.h"
 #include "io/image_format.h"
 #include "io/png.h"
+#include "io/png_text.h"
 #include "io/stb.h"
 
 #include <limits.h>
@@ -11,51 +11,6 @@
 
 static uint32_t get32(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-// Returns the text of a tEXt or uncompressed iTXt chunk with this key, as UTF-8. NULL: another key,
-// or out of memory.
-static char *chunk_text(const uint8_t *data, size_t bytes, bool international, const char *key) {
-    size_t at = strlen(key) + 1;
-    if (bytes < at || memcmp(data, key, at)) return NULL;
-    if (international) {
-        // compressed ones are not written by anyone we know
-        if (bytes - at < 2 || data[at]) return NULL;
-        at += 2;
-        for (int i = 0; i < 2; i++) { // language tag, translated key
-            const uint8_t *end = memchr(data + at, 0, bytes - at);
-            if (!end) return NULL;
-            at = (size_t)(end - data) + 1;
-        }
-    }
-    char *text = fum_alloc((bytes - at) * 2 + 1, 1); // a Latin-1 byte is at most two of UTF-8
-    if (!text) return NULL;
-    size_t n = 0;
-    for (; at < bytes && data[at]; at++) {
-        if (international)
-            text[n++] = (char)data[at];
-        else
-            n += fum_utf8_put(text + n, data[at]);
-    }
-    text[n] = 0;
-    return text;
-}
-
-static char *find_parameters(const struct fum_image_file *file) {
-    const uint8_t *png = file->data;
-    size_t bytes = file->bytes;
-    for (size_t at = FUM_PNG_SIGNATURE; bytes - at >= 12;) {
-        size_t length = get32(png + at);
-        if (length > bytes - at - 12) break;
-        bool plain = !memcmp(png + at + 4, "tEXt", 4),
-             international = !memcmp(png + at + 4, "iTXt", 4);
-        if (plain || international) {
-            char *text = chunk_text(png + at + 8, length, international, "parameters");
-            if (text) return text;
-        }
-        at += length + 12;
-    }
-    return NULL;
 }
 
 // True if the first IDAT chunk is there and holds bytes, which stb_image takes for granted.
@@ -113,5 +68,5 @@ const struct fum_image_format fum_image_png = {
     .probe = probe,
     .measure = measure,
     .decode = decode,
-    .find_parameters = find_parameters,
+    .find_text = fum_png_find_text,
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads WebP through libwebp.
 #include "base/error.h"
+#include "io/exif_text.h"
 #include "io/image_config.h"
 #include "io/image_format.h"
 
@@ -8,6 +9,20 @@
 
 static bool probe(const uint8_t *begin, size_t bytes) {
     return bytes >= 12 && !memcmp(begin, "RIFF", 4) && !memcmp(begin + 8, "WEBP", 4);
+}
+
+// Finds the comment in the EXIF chunk, which follows the picture.
+static char *find_text(const struct fum_image_file *file, const char *key) {
+    const uint8_t *data = file->data;
+    if (strcmp(key, "parameters")) return NULL;
+    for (size_t at = 12; at <= file->bytes && file->bytes - at >= 8;) {
+        size_t length = (size_t)data[at + 4] | (size_t)data[at + 5] << 8 |
+                        (size_t)data[at + 6] << 16 | (size_t)data[at + 7] << 24;
+        if (length > file->bytes - at - 8) break;
+        if (!memcmp(data + at, "EXIF", 4)) return fum_exif_comment(data + at + 8, length);
+        at += 8 + length + length % 2;
+    }
+    return NULL;
 }
 
 #ifdef FUM_HAS_WEBP
@@ -69,6 +84,7 @@ static enum fum_result decode(const struct fum_image_file *file, struct fum_bitm
 const struct fum_image_format fum_image_webp = {
     .name = "WebP",
     .probe = probe,
+    .find_text = find_text,
     .measure = measure,
     .decode = decode,
 };
@@ -78,6 +94,7 @@ const struct fum_image_format fum_image_webp = {
 const struct fum_image_format fum_image_webp = {
     .name = "WebP",
     .probe = probe,
+    .find_text = find_text,
     .missing = "libwebp",
 };
 

@@ -17,7 +17,8 @@ enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                         .width = image->width,
                                         .height = image->height,
                                         .channels = image->channels,
-                                        .parameters = image->parameters};
+                                        .parameters = image->parameters,
+                                        .request = image->request};
     return fum_image_write_png(path, &picture, err);
 }
 

@@ -94,6 +94,15 @@ static bool report_waiting(void *user) {
            w->params->on_work(w->params->user, FUM_WORK_DECODE, w->image, 1, 1);
 }
 
+static bool go_on(void *user) {
+    (void)user;
+    return false; // it is read only if it is complete
+}
+
+const char *fum_pipeline_model_hash(const fum_pipeline *pipe) {
+    return fum_model_hash_wait(pipe->hash, go_on, NULL);
+}
+
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
     const struct fum_generate_params *p = run->params;
     char name[MAX_MODEL_NAME], hash[HASH_DIGITS + 1];

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "io/exif_text.h"
+
+#include "base/alloc.h"
+#include "base/utf8.h"
+
+#include <string.h>
+
+enum {
+    ENTRY_BYTES = 12,
+    CODE_BYTES = 8, // in front of a comment: which characters it has
+    TAG_EXIF = 0x8769,
+    TAG_COMMENT = 0x9286,
+};
+
+struct block {
+    const uint8_t *data;
+    size_t bytes;
+    bool big; // most significant byte first
+};
+
+static uint32_t get_number(const struct block *b, size_t at, int size) {
+    uint32_t value = 0;
+    for (int i = 0; i < size; i++)
+        value |= (uint32_t)b->data[at + (size_t)i] << 8 * (b->big ? size - 1 - i : i);
+    return value;
+}
+
+// Finds the entry of a tag in the directory at `at`. Returns its place; 0: there is none.
+static size_t find_entry(const struct block *b, size_t at, uint32_t tag) {
+    if (at > b->bytes || b->bytes - at < 2) return 0;
+    size_t count = get_number(b, at, 2);
+    for (size_t i = 0; i < count; i++) {
+        size_t entry = at + 2 + i * ENTRY_BYTES;
+        if (b->bytes - entry < ENTRY_BYTES || entry > b->bytes) return 0;
+        if (get_number(b, entry, 2) == tag) return entry;
+    }
+    return 0;
+}
+
+// ---- characters ----
+
+// Returns the order of UTF-16 without a mark: the zeros of most texts are in their high bytes.
+static bool guess_big(const uint8_t *text, size_t bytes) {
+    size_t zeros[2] = {0};
+    for (size_t i = 0; i < bytes; i++) zeros[i % 2] += text[i] == 0;
+    return zeros[0] >= zeros[1];
+}
+
+static uint32_t get_unit(const uint8_t *text, bool big) {
+    return big ? (uint32_t)text[0] << 8 | text[1] : (uint32_t)text[1] << 8 | text[0];
+}
+
+// Converts UTF-16, with or without a byte order mark.
+static char *convert_utf16(const uint8_t *text, size_t bytes) {
+    size_t at = 0, n = 0;
+    bool big = guess_big(text, bytes);
+    char *out = fum_alloc(bytes / 2 * 3 + 1, 1); // a unit is at most three bytes
+    if (!out) return NULL;
+    if (bytes >= 2 && (get_unit(text, true) == 0xfeff || get_unit(text, true) == 0xfffe)) {
+        big = get_unit(text, true) == 0xfeff;
+        at = 2;
+    }
+    for (; at + 2 <= bytes; at += 2) {
+        uint32_t c = get_unit(text + at, big);
+        if (!c) break;
+        uint32_t low = at + 4 <= bytes ? get_unit(text + at + 2, big) : 0;
+        if (c >= 0xd800 && c < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+            at += 2;
+        } else if (c >= 0xd800 && c < 0xe000) {
+            c = 0xfffd; // half of a pair
+        }
+        n += fum_utf8_put(out + n, c);
+    }
+    out[n] = 0;
+    return out;
+}
+
+// Copies text of one byte a unit. What is no UTF-8 becomes U+FFFD.
+static char *copy_text(const uint8_t *text, size_t bytes) {
+    const uint8_t *end = memchr(text, 0, bytes);
+    size_t length = end ? (size_t)(end - text) : bytes, n = 0, used;
+    char *out = fum_alloc(length * 3 + 1, 1);
+    for (size_t i = 0; out && i < length; i += used)
+        n += fum_utf8_put(out + n, fum_utf8_next((const char *)text + i, length - i, &used));
+    if (out) out[n] = 0;
+    return out;
+}
+
+char *fum_exif_comment(const uint8_t *data, size_t bytes) {
+    if (bytes >= 6 && !memcmp(data, "Exif\0\0", 6)) {
+        data += 6;
+        bytes -= 6;
+    }
+    if (bytes < 8 || (memcmp(data, "II*\0", 4) && memcmp(data, "MM\0*", 4))) return NULL;
+    const struct block b = {data, bytes, data[0] == 'M'};
+    size_t exif = find_entry(&b, get_number(&b, 4, 4), TAG_EXIF),
+           entry = exif ? find_entry(&b, get_number(&b, exif + 8, 4), TAG_COMMENT) : 0;
+    if (!entry) return NULL;
+    size_t count = get_number(&b, entry + 4, 4), at = get_number(&b, entry + 8, 4);
+    if (count <= CODE_BYTES || at > bytes || bytes - at < count) return NULL;
+    const uint8_t *text = data + at + CODE_BYTES;
+    bool wide = !memcmp(data + at, "UNICODE", CODE_BYTES - 1);
+    return wide ? convert_utf16(text, count - CODE_BYTES) : copy_text(text, count - CODE_BYTES);
+}
