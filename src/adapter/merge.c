@@ -38,7 +38,8 @@ static enum fum_result no_memory(const struct merge *m, struct fum_error *err) {
 
 static bool lies_in(const struct fum_view *base, const struct fum_loader_tensor *t) {
     return base->file && base->file == t->view.file && !base->scales && !base->computed &&
-           base->offset >= t->view.offset && base->offset < t->view.offset + t->bytes;
+           base->block_offset == t->view.block_offset && base->offset >= t->view.offset &&
+           base->offset < t->view.offset + fum_view_bytes(&t->view);
 }
 
 // Computes a tensor of the model with all changes in it.

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "io/format.h"
+#include "io/gguf.h"
 #include "io/safetensors.h"
 #include "io/torch.h"
 
@@ -64,7 +65,7 @@ static const struct fum_format *const formats[] = {
     &fum_format_safetensors,
     &fum_format_torch,
     &fum_format_torch_old,
-    &(const struct fum_format){"a GGUF file", "GGUF", 4, NULL, NULL},
+    &fum_format_gguf,
     &(const struct fum_format){"an HDF5 file", "\x89HDF", 4, NULL, NULL},
     &(const struct fum_format){"a Git LFS pointer, not the file itself", "version https://git-lfs",
                                23, NULL, NULL},

@@ -10,10 +10,10 @@
 
 typedef struct fum_loader fum_loader;
 
-// Opens one .safetensors file or torch.save's dict of tensors (.ckpt, .pt, .pth, .bin). An index
-// (*.index.json, *.index.fp16.json) stands for all the files that it names. A file of another kind,
-// such as GGUF, is FUM_ERR_UNSUPPORTED with a hint; damage is FUM_ERR_FORMAT and names file, tensor
-// and offset.
+// Opens one .safetensors or GGUF file or torch.save's dict of tensors (.ckpt, .pt, .pth, .bin). An
+// index (*.index.json, *.index.fp16.json) stands for all the files that it names. A file of another
+// kind is FUM_ERR_UNSUPPORTED with a hint; damage is FUM_ERR_FORMAT and names file, tensor and
+// offset.
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err);
 // Opens a .safetensors file's bytes, which must outlive the loader; `label` stands for the path in
 // errors.

@@ -37,11 +37,11 @@ static enum fum_result transpose_projection(fum_names *names, const cJSON *confi
            size = fum_dtype_size(t->view.dtype);
     struct fum_view view = t->view;
     void *copy = NULL;
-    names->projection = fum_alloc((size_t)t->bytes, 1);
+    names->projection = fum_alloc((size_t)fum_view_bytes(&t->view), 1);
     if (!names->projection)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for tensor %s",
                              fum_loader_path(names->loader), name);
-    enum fum_result result = fum_view_load(&view, t->bytes, &copy, err);
+    enum fum_result result = fum_view_load(&view, fum_view_bytes(&t->view), &copy, err);
     if (result) return result;
     const uint8_t *from = view.data;
     for (size_t i = 0; i < rows; i++)

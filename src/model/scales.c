@@ -62,7 +62,7 @@ static enum fum_result read_factors(fum_scales *s, size_t index, const struct fu
         return no_memory(s->loader, err);
     float *values = fum_arena_alloc(s->arena, (size_t)count, sizeof *values);
     if (!values) return no_memory(s->loader, err);
-    enum fum_result result = fum_view_load(&view, t->bytes, &copy, err);
+    enum fum_result result = fum_view_load(&view, fum_view_bytes(&t->view), &copy, err);
     if (!result) fum_convert_to_f32(values, view.data, view.dtype, (size_t)count);
     if (!result) s->entries[s->count++] = (struct entry){index, values, count};
     fum_free(copy);

@@ -54,7 +54,7 @@ static enum fum_result convert_noise(const struct noise_file *file,
     }
     struct fum_view view = t->view;
     void *copy = NULL;
-    enum fum_result result = fum_view_load(&view, t->bytes, &copy, err);
+    enum fum_result result = fum_view_load(&view, fum_view_bytes(&t->view), &copy, err);
     if (!result && !(*noise = fum_alloc(count, sizeof **noise)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu numbers", path, count);
     if (!result) fum_convert_to_f32(*noise, view.data, view.dtype, count);
