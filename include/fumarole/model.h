@@ -17,8 +17,8 @@ typedef struct fum_model fum_model;
 
 struct fum_model_params {
     // A diffusers folder, a single file in the original layout, or the name of a shipped model. The
-    // file is a .safetensors, or a pickle of torch, of which nothing is run. A component's folder
-    // or file stands for its diffusers folder. NULL: the shipped model "emoji".
+    // file is a .safetensors, a GGUF file, or a pickle of torch, of which nothing is run. A
+    // component's folder or file stands for its diffusers folder. NULL: the shipped model "emoji".
     const char *path;
     // Folders of shipped models, searched in this order: models_dir, $FUMAROLE_MODELS, the share
     // folder beside program_dir or the sources above it, the installed place. Each may be NULL.

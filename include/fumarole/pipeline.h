@@ -36,7 +36,8 @@ struct fum_pipeline_params {
     bool vae_tiling;              // decode in bands even if the whole fits
     enum fum_precision precision; // storage of weights and activations; sums are f32
     // Quantised type of the weights of products and convolutions in the UNet and the text encoders,
-    // see fum_quantised_name: "q8_0" takes 9 bits a weight. NULL: the storage type of `precision`.
+    // see fum_quantised_name: "q8_0" takes 9 bits a weight. NULL: the storage type of `precision`,
+    // but at FUM_PRECISION_AUTO the blocks that a GGUF file has are kept as they are.
     const char *weights;
     // threads that prepare weights in memory shared with the device; 0: one per processor, at most
     // 8

@@ -25,7 +25,8 @@ enum fum_pack {
 };
 
 // Returns the name of a quantised type that weights can have on the device ("q8_0"), or NULL past
-// the last. q8_0 is ggml's: each 32 inputs of an output are integers of 8 bits times one factor.
+// the last. They are ggml's: in q8_0, each 32 inputs of an output are integers of 8 bits times one
+// factor. Weights whose rows are no whole blocks have q8_0 in place of q4_K and q5_K, or are dense.
 FUM_API const char *fum_quantised_name(size_t index);
 
 // The parameters of a training on a device, shared by the executables that train and use them.

@@ -18,8 +18,8 @@ struct fum_computed {
 };
 
 // Row-major, dense, little-endian. The bytes are in memory, or still in the file: read them with
-// fum_view_read. Computed values are f32 and need fum_view_load. Values that are stored in blocks of
-// integers are read as f32, too.
+// fum_view_read. Computed values are f32 and need fum_view_load. Values that are stored in blocks
+// of integers are read as f32, too.
 struct fum_view {
     enum fum_dtype dtype;
     int rank;

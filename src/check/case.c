@@ -51,14 +51,22 @@ const char *fum_case_name(const struct fum_case_use *use, char name[FUM_CASE_NAM
     return name;
 }
 
+// Returns the p-th packing that fits the case's weight; NULL past the last.
+static const struct fum_packing *find_packing(const struct fum_op_case *c, int p) {
+    const struct fum_packing *const *at = fum_quantised_packings;
+    for (; *at; at++)
+        if (fum_quantised_fits(*at, &c->in[1].shape) && p-- == 0) return *at;
+    return NULL;
+}
+
 int fum_case_packings(const struct fum_op_case *c) {
     int count = 0;
-    while (c->quantised && fum_quantised_packings[count]) count++;
+    while (c->quantised && find_packing(c, count)) count++;
     return c->quantised ? count : 1;
 }
 
 const struct fum_packing *fum_case_packing(const struct fum_op_case *c, int p) {
-    return c->quantised ? fum_quantised_packings[p] : NULL;
+    return c->quantised ? find_packing(c, p) : NULL;
 }
 
 bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype) {

@@ -70,7 +70,7 @@ struct fum_case_use {
 enum { FUM_CASE_NAME = 96 };
 // Writes the case's name, with the type of a quantised weight, and returns it.
 const char *fum_case_name(const struct fum_case_use *use, char name[FUM_CASE_NAME]);
-// Returns how many packings of input 1 a case is for.
+// Returns how many packings of input 1 a case is for: the quantised ones that its shape fits.
 int fum_case_packings(const struct fum_op_case *c);
 // Returns the p-th of them; NULL: dense.
 const struct fum_packing *fum_case_packing(const struct fum_op_case *c, int p);

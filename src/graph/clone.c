@@ -27,6 +27,7 @@ enum fum_result fum_graph_clone(fum_graph **out, const fum_graph *graph, struct 
         clone->tensors[i] = &copies[i];
     }
     clone->quantised = graph->quantised;
+    clone->stored = graph->stored;
     clone->trains = graph->trains;
     clone->trains_user = graph->trains_user;
     clone->checkpointing = graph->checkpointing;

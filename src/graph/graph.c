@@ -242,6 +242,26 @@ void fum_graph_quantise(fum_graph *graph, const char *type) {
                        fum_text_show(type).text);
 }
 
+void fum_graph_keep_blocks(fum_graph *graph, const struct fum_weight_source *source) {
+    if (graph) graph->stored = *source;
+}
+
+// Returns the packing of the blocks that a tensor of the files consists of; NULL: it has none.
+static const struct fum_packing *stored_packing(const fum_graph *graph, const char *name) {
+    struct fum_view view;
+    if (!graph->stored.find || !graph->stored.find(graph->stored.user, name, &view)) return NULL;
+    return view.blocks ? fum_quantised_of(view.blocks) : NULL;
+}
+
+const struct fum_packing *fum_graph_packing(const fum_graph *graph, const fum_tensor *weight) {
+    if (graph->quantised) return graph->quantised;
+    if (!weight->num_parts) return stored_packing(graph, weight->name);
+    const struct fum_packing *packing = stored_packing(graph, weight->parts[0]);
+    for (int i = 1; i < weight->num_parts; i++)
+        if (stored_packing(graph, weight->parts[i]) != packing) return NULL;
+    return packing;
+}
+
 // Returns the source of that kind, name, packing and shape; NULL if the graph has none.
 static fum_tensor *find_source(const fum_graph *graph, enum fum_tensor_kind kind, const char *name,
                                const struct fum_shape *shape, const struct fum_packing *packing) {

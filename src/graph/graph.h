@@ -53,6 +53,9 @@ struct fum_graph {
     fum_arena *arena;
     enum fum_dtype storage;
     const struct fum_packing *quantised; // that weights of products are to have; NULL: none
+    // Shows blocks that weights are stored in, which products then read (see
+    // fum_graph_keep_blocks).
+    struct fum_weight_source stored;
     // True for weights that become parameters; NULL: none (see fum_graph_train).
     bool (*trains)(void *user, const char *name);
     void *trains_user;
@@ -70,6 +73,11 @@ struct fum_graph {
 
 // Records the first failure of building; later ones are dropped. Returns false.
 bool fum_graph_fail(fum_graph *graph, enum fum_result code, const char *fmt, ...) FUM_PRINTF(3, 4);
+// Lets products read the blocks of integers that the source has for their weights, unless
+// fum_graph_quantise requests a type. The source must outlive the graph and its compilations.
+void fum_graph_keep_blocks(fum_graph *graph, const struct fum_weight_source *source);
+// Returns the quantised packing that a weight is to have; NULL: none.
+const struct fum_packing *fum_graph_packing(const fum_graph *graph, const fum_tensor *weight);
 // Returns the stage's name in dumps and traces ("step").
 const char *fum_stage_name(enum fum_stage stage);
 // True if a run of the graph repeats the stage: once for every step.

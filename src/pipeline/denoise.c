@@ -48,7 +48,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     enum fum_result result = fum_graph_create(out, pipe->unet->storage, err);
     if (result) return result;
     fum_graph *graph = *out;
-    if (pipe->params.weights) fum_graph_quantise(graph, pipe->params.weights);
+    fum_pipeline_choose_types(pipe, graph, pipe->unet->source);
     fum_component_adapt(pipe->unet, graph);
     fum_graph_wrap(graph, fum_seamless_axes(d->seamless));
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents,

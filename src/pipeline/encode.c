@@ -62,7 +62,7 @@ static enum fum_result build_encoder(const struct text_encoder *e, int skip,
     enum fum_result result = fum_graph_create(out, e->component->storage, err);
     if (result) return result;
     fum_graph *graph = *out;
-    if (e->pipe->params.weights) fum_graph_quantise(graph, e->pipe->params.weights);
+    fum_pipeline_choose_types(e->pipe, graph, e->component->source);
     fum_component_adapt(e->component, graph);
     state->ids = fum_graph_input(graph, "ids", (struct fum_shape){2, {1, text->tokens}}, FUM_I32,
                                  FUM_STAGE_PROMPT);

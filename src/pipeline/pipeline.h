@@ -319,6 +319,10 @@ static inline unsigned fum_seamless_axes(enum fum_seamless seamless) {
            (seamless & FUM_SEAMLESS_Y ? FUM_GRAPH_HEIGHT : 0u);
 }
 
+// Gives a component's graph the types of weights that the pipeline has. By default it keeps
+// the blocks that the source has.
+void fum_pipeline_choose_types(const fum_pipeline *pipe, fum_graph *graph,
+                               const struct fum_weight_source *source);
 // Returns how the UNet's values are stored now.
 enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe);
 

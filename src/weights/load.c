@@ -55,10 +55,6 @@ static enum fum_result find_part(const struct fum_weights_params *params,
     return FUM_OK;
 }
 
-static uint64_t view_bytes(const struct fum_view *view) {
-    return fum_view_count(view) * fum_dtype_size(view->dtype);
-}
-
 // Finds a tensor, in memory if its values are computed: *copy is then to be freed.
 static enum fum_result open_part(const struct fum_weights_params *params,
                                  const struct fum_weight *part, struct fum_view *view, void **copy,
@@ -66,7 +62,7 @@ static enum fum_result open_part(const struct fum_weights_params *params,
     *copy = NULL;
     enum fum_result result = find_part(params, part, view, err);
     if (result || !view->computed) return result;
-    return fum_view_load(view, view_bytes(view), copy, err);
+    return fum_view_load(view, fum_view_bytes(view), copy, err);
 }
 
 enum fum_result fum_weight_check(const struct fum_weights_params *params,
@@ -110,7 +106,7 @@ static enum fum_result upload(const struct fum_weights_params *params,
                               const struct fum_weight *part, struct fum_view view,
                               const struct fum_binding *to, struct fum_error *err) {
     void *copy = NULL;
-    enum fum_result result = fum_view_load(&view, view_bytes(&view), &copy, err);
+    enum fum_result result = fum_packing_load(part->packing, &view, &copy, err);
     struct fum_pack_target target = whole_target(part, NULL);
     uint64_t row_bytes = fum_desc_row_bytes(&part->desc);
     int64_t rows = target.count;

@@ -2,6 +2,7 @@
 #include "weights/packing.h"
 
 #include "base/alloc.h"
+#include "base/block.h"
 #include "base/error.h"
 #include "base/macros.h"
 #include "weights/transpose.h"
@@ -41,9 +42,29 @@ const struct fum_packing *fum_quantised_find(const char *name) {
     return NULL;
 }
 
+const struct fum_packing *fum_quantised_of(const struct fum_block_type *type) {
+    for (int i = 0; fum_quantised_packings[i]; i++)
+        if (fum_quantised_packings[i]->block->type == type) return fum_quantised_packings[i];
+    return NULL;
+}
+
+bool fum_packing_keeps(const struct fum_packing *packing, const struct fum_view *view) {
+    const struct fum_block_type *type = view->blocks;
+    if (!type || !packing->block || packing->block->type != type || view->rank < 2) return false;
+    uint64_t block_bytes = (uint64_t)type->values * sizeof(float);
+    return view->dim[1] % type->values == 0 && view->offset % block_bytes == 0 &&
+           fum_view_count(view) == (uint64_t)(view->dim[0] * view->dim[1]);
+}
+
+enum fum_result fum_packing_load(const struct fum_packing *packing, struct fum_view *view,
+                                 void **copy, struct fum_error *err) {
+    if (fum_packing_keeps(packing, view)) return fum_view_load_blocks(view, copy, err);
+    return fum_view_load(view, fum_view_bytes(view), copy, err);
+}
+
 bool fum_quantised_fits(const struct fum_packing *packing, const struct fum_shape *shape) {
     return shape->rank >= 2 && shape->dim[shape->rank - 2] % packing->block->terms == 0 &&
-           fum_packing_taps(shape) <= packing->block->max_taps;
+           (shape->rank < 4 || fum_packing_taps(shape) <= packing->block->max_taps);
 }
 
 struct fum_desc fum_packing_desc(const struct fum_packing *packing, const struct fum_desc *dense) {
@@ -62,7 +83,7 @@ void fum_quantised_read(const struct fum_packing *packing, const struct fum_shap
     for (int64_t r = 0; r < rows; r++) {
         const uint32_t *at = words + r / block->terms * block->rows * columns;
         for (int64_t n = 0; n < columns; n++)
-            values[r * columns + n] = block->term(at + n, columns, (int)(r % block->terms));
+            values[r * columns + n] = block->term(block, at + n, columns, (int)(r % block->terms));
     }
 }
 
@@ -113,7 +134,7 @@ static void pad_rows(const struct fum_pack_target *to, int64_t columns) {
 void fum_pack_rows(const struct fum_weight *weight, const struct fum_view *view,
                    const struct fum_pack_target *to) {
     const struct fum_shape *shape = &weight->desc.shape;
-    const struct fum_pack_job job = {view, shape, fum_shape_channels(shape), *to};
+    const struct fum_pack_job job = {weight->packing, view, shape, fum_shape_channels(shape), *to};
     pad_rows(to, job.columns);
     weight->packing->rows(&job);
 }
@@ -170,14 +191,28 @@ static enum fum_result pack_from_file(const struct fum_weight *weight,
     return result;
 }
 
+// Packs blocks that are of the packing's own type.
+static enum fum_result pack_blocks(const struct fum_weight *weight,
+                                   const struct fum_pack_job *whole, struct fum_error *err) {
+    struct fum_view in_memory = *whole->view;
+    struct fum_pack_job job = *whole;
+    void *copy = NULL;
+    enum fum_result result = fum_view_load_blocks(&in_memory, &copy, err);
+    job.view = &in_memory;
+    if (!result) weight->packing->rows(&job);
+    fum_free(copy);
+    return result;
+}
+
 enum fum_result fum_pack_tensor(const struct fum_weight *weight, const struct fum_view *view,
                                 const struct fum_pack_target *to, struct fum_error *err) {
     const struct fum_shape *shape = &weight->desc.shape;
-    struct fum_pack_job whole = {view, shape, fum_shape_channels(shape), *to};
+    struct fum_pack_job whole = {weight->packing, view, shape, fum_shape_channels(shape), *to};
     whole.to.first = 0;
     whole.to.count = fum_shape_rows(shape);
     pad_rows(&whole.to, whole.columns);
     if (!fum_shape_count(shape)) return FUM_OK;
+    if (fum_packing_keeps(weight->packing, view)) return pack_blocks(weight, &whole, err);
     if (!view->data) return pack_from_file(weight, &whole, err);
     weight->packing->rows(&whole);
     return FUM_OK;

@@ -10,6 +10,9 @@
 #include "base/why.h"
 #include "weights/weight.h"
 
+struct fum_block_type;
+struct fum_coded;
+
 // Where packed rows [first, first + count) go: each row `row_elements` apart, with its padding
 // zeroed, elements of type `type`.
 struct fum_pack_target {
@@ -19,8 +22,10 @@ struct fum_pack_target {
     int64_t first, count;
 };
 
-// Packs the first `columns` columns of the target's rows. The view's bytes are in memory.
+// Packs the first `columns` columns of the target's rows. The view's bytes are in memory. A
+// quantised packing may get blocks of its own type (fum_packing_keeps).
 struct fum_pack_job {
+    const struct fum_packing *packing;
     const struct fum_view *view;
     const struct fum_shape *shape; // of the whole packed weight
     int64_t columns;
@@ -31,9 +36,13 @@ struct fum_pack_job {
 // words of 32 bits. The weight's rows are terms, so a block is a few rows of words.
 struct fum_block {
     int terms, rows;
-    int max_taps; // of a convolution's kernel
+    int max_taps; // of a convolution's kernel; 0: convolutions have no such weights
+    const struct fum_block_type *type; // in files
+    const struct fum_coded *coded;     // of packings that coded.c writes; else NULL
+    // Stands in where a weight's rows are no whole blocks. NULL: such weights stay dense.
+    const struct fum_packing *fallback;
     // Returns a term. The words of the block's rows lie `stride` apart.
-    double (*term)(const uint32_t *words, int64_t stride, int term);
+    double (*term)(const struct fum_block *block, const uint32_t *words, int64_t stride, int term);
 };
 
 struct fum_packing {
@@ -67,6 +76,14 @@ const struct fum_packing *fum_packing_of(enum fum_pack pack);
 extern const struct fum_packing *const fum_quantised_packings[];
 // Returns the quantised packing of a name, "q8_0"; NULL: none.
 const struct fum_packing *fum_quantised_find(const char *name);
+// Returns the quantised packing of blocks as files store them; NULL: none.
+const struct fum_packing *fum_quantised_of(const struct fum_block_type *type);
+// True if the packing takes over the view's blocks as they are stored, in whole rows.
+bool fum_packing_keeps(const struct fum_packing *packing, const struct fum_view *view);
+// Reads or computes all of a view that is not in memory, as the packing takes it: *copy, freed with
+// fum_free, may hold it.
+enum fum_result fum_packing_load(const struct fum_packing *packing, struct fum_view *view,
+                                 void **copy, struct fum_error *err);
 // True if a dense weight of this shape can be packed so: whole blocks, and few enough taps.
 bool fum_quantised_fits(const struct fum_packing *packing, const struct fum_shape *shape);
 // Returns what device memory holds of a dense weight packed so. NULL: the weight itself.

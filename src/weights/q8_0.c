@@ -7,6 +7,7 @@
 // f32. A linear weight, [out, in] in files, is [in / 32 * 9, out]. A convolution, [out, in, height,
 // width] in files with up to nine taps, is [height, width, in / 32 * 9, out]: the same for each
 // tap.
+#include "base/block.h"
 #include "base/dtype.h"
 #include "base/macros.h"
 #include "weights/transpose.h"
@@ -42,6 +43,13 @@ static void quantise_block(const float *x, uint32_t *words) {
     memcpy(&words[ROWS - 1], &stored, sizeof stored);
 }
 
+// Writes the requested rows of a block of one output, the first of which is `top`.
+static void put_words(const struct fum_pack_target *to, int64_t top, int64_t column,
+                      const uint32_t *words) {
+    for (int64_t r = FUM_MAX(-top, 0); r < ROWS && top + r < to->count; r++)
+        ((uint32_t *)to->data)[(top + r) * to->row_elements + column] = words[r];
+}
+
 // Quantises what `values` holds of one output, a block of every tap, and writes its requested rows.
 static void pack_block(const struct fum_pack_job *job, const float *values, int64_t block,
                        int64_t column) {
@@ -54,14 +62,38 @@ static void pack_block(const struct fum_pack_job *job, const float *values, int6
         float x[BLOCK];
         for (int64_t i = 0; i < BLOCK; i++) x[i] = values[i * taps + t];
         quantise_block(x, words);
-        for (int64_t r = FUM_MAX(-top, 0); r < ROWS && top + r < to->count; r++)
-            ((uint32_t *)to->data)[(top + r) * to->row_elements + column] = words[r];
+        put_words(to, top, column, words);
+    }
+}
+
+// Takes over blocks that the file has: an f16 factor, then the integers.
+static void pack_stored(const struct fum_pack_job *job) {
+    const struct fum_pack_target *to = &job->to;
+    const uint8_t *stored = job->view->block_data;
+    int64_t blocks = job->view->dim[1] / BLOCK, from = to->first / ROWS,
+            end = FUM_DIV_UP(to->first + to->count, ROWS);
+    for (int64_t o = 0; o < job->columns; o++) {
+        for (int64_t b = from; b < end; b++) {
+            const uint8_t *bytes = stored + (o * blocks + b) * fum_block_q8_0.bytes;
+            float factor = fum_block_half(bytes);
+            uint32_t words[ROWS];
+            for (int r = 0; r < ROWS - 1; r++) {
+                const uint8_t *p = bytes + 2 + 4 * r;
+                words[r] = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+            }
+            memcpy(&words[ROWS - 1], &factor, sizeof factor);
+            put_words(to, b * ROWS - to->first, o, words);
+        }
     }
 }
 
 // Works on a cache line of outputs and a block at a time. A block is 32 channels in each of the
 // taps, which lie together in the file and `blocks` blocks apart in the packed weight.
 static void pack_rows(const struct fum_pack_job *job) {
+    if (job->view->blocks) {
+        pack_stored(job);
+        return;
+    }
     const struct fum_pack_target *to = &job->to;
     int64_t taps = fum_packing_taps(job->shape), blocks = job->view->dim[1] / BLOCK;
     int64_t from = taps > 1 ? 0 : to->first / ROWS;
@@ -78,7 +110,9 @@ static void pack_rows(const struct fum_pack_job *job) {
     }
 }
 
-static double read_term(const uint32_t *words, int64_t stride, int term) {
+static double read_term(const struct fum_block *block, const uint32_t *words, int64_t stride,
+                        int term) {
+    (void)block;
     uint32_t byte = words[term / 4 * stride] >> 8 * (term % 4) & 0xff;
     float factor;
     memcpy(&factor, &words[(ROWS - 1) * stride], sizeof factor);
@@ -86,7 +120,12 @@ static double read_term(const uint32_t *words, int64_t stride, int term) {
 }
 
 static const struct fum_block block = {
-    .terms = BLOCK, .rows = ROWS, .max_taps = MAX_TAPS, .term = read_term};
+    .terms = BLOCK,
+    .rows = ROWS,
+    .max_taps = MAX_TAPS,
+    .type = &fum_block_q8_0,
+    .term = read_term,
+};
 
 const struct fum_packing fum_packing_q8_0 = {
     .name = "q8_0",

@@ -254,6 +254,18 @@ static void quantised_product(struct net *n) {
     plain_product(n);
 }
 
+// 32 inputs are no whole block, for which q8_0 stands in.
+static void quantised_fallback(struct net *n) {
+    fum_graph_quantise(n->g, "q5_K");
+    plain_product(n);
+}
+
+// Only q8_0 has kernels of convolutions.
+static void quantised_other_conv(struct net *n) {
+    fum_graph_quantise(n->g, "q4_0");
+    plain_conv(n);
+}
+
 static void quantised_conv(struct net *n) {
     fum_graph_quantise(n->g, "q8_0");
     plain_conv(n);
@@ -355,6 +367,8 @@ static const struct {
     {"lower", fixed_product, 1, "matmul", 0},
     {"lower", product_and_back, 0, "matmul", 0},
     {"quantise", quantised_product, 1, "matmul", 2e-2},
+    {"quantise", quantised_fallback, 1, "matmul", 2e-2},
+    {"quantise", quantised_other_conv, 0, "conv2d", 0},
     {"quantise", quantised_conv, 1, "conv2d", 5e-2},
     {"quantise", quantised_narrow, 0, "conv2d", 0},
     {"quantise", plain_product, 0, "matmul", 0},
