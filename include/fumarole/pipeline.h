@@ -108,6 +108,18 @@ enum fum_seamless {
 
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
+// A second pass at a larger size, A1111's "hires fix".
+struct fum_hires_params {
+    double scale;      // of the sides; 0: 2
+    int width, height; // in place of the scale; 0: by it
+    int steps;         // as for a run from a picture; 0: those of the first pass
+    double strength;   // 0: 0.7
+    // "latent", "latent-bicubic", "nearest", "lanczos", or the file of a network (upscale.h). NULL:
+    // latent
+    const char *upscaler;
+    int tile; // of the network, see struct fum_upscaler_params
+};
+
 struct fum_generate_params {
     // UTF-8; grammar such as "(x:1.2)" is read as plain text, with a warning. NULL for models that
     // take no prompt (fum_model_info.takes_prompt)
@@ -172,6 +184,11 @@ struct fum_generate_params {
     const char *adapter_dir; // folder of adapters that are given by name; NULL: none
     // Results are equal within rounding. Another set beside the weights builds the graph again.
     enum fum_adapter_mode adapter_mode;
+
+    // Draws each picture again, larger, from what the first pass drew. The steps of both passes are
+    // reported one after the other, for every picture of the first before those of the second.
+    // NULL: one pass.
+    const struct fum_hires_params *hires;
 
     // Autoencoders draw from their prior without a sampler, if both of these are NULL. The first is
     // the file of a picture to encode and decode again.

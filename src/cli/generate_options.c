@@ -210,6 +210,27 @@ const struct cli_option generate_option_table[] = {
              "0)"},
     CLI_VARIANT_ROW(FIELD(variant)),
 
+    CLI_HEADING_ROW("A second pass"),
+    {.name = "hires", .kind = CLI_FLAG, .offset = FIELD(two_passes),
+     .help = "draw the picture again, larger, from what was drawn first"},
+    {.name = "hires-scale", .kind = CLI_REAL, .offset = FIELD(hires.scale), .value = "F", .min = 1,
+     .max = 16, .help = "factor of its sides (default 2)"},
+    {.name = "hires-width", .kind = CLI_INT, .offset = FIELD(hires.width), .value = "PIXELS",
+     .min = 0, .max = FUM_MAX_SIDE, .help = "its width, in place of the factor"},
+    {.name = "hires-height", .kind = CLI_INT, .offset = FIELD(hires.height), .value = "PIXELS",
+     .min = 0, .max = FUM_MAX_SIDE, .help = "its height, in place of the factor"},
+    {.name = "hires-steps", .kind = CLI_INT, .offset = FIELD(hires.steps), .value = "N", .min = 0,
+     .max = MAX_STEPS, .help = "steps of a whole run (default: as in the first pass)"},
+    {.name = "hires-strength", .kind = CLI_REAL, .offset = FIELD(hires.strength), .value = "F",
+     .min = 0, .max = 1, .help = "share of these steps that is taken (default 0.7)"},
+    {.name = "hires-denoising-strength", .kind = CLI_REAL, .offset = FIELD(hires.strength),
+     .value = "F", .min = 0, .max = 1},
+    {.name = "hires-upscaler", .kind = CLI_PATH, .offset = FIELD(hires.upscaler), .value = "NAME",
+     .help = "latent (default), latent-bicubic, nearest, lanczos, or the file of a network, as for "
+             "fumarole upscale"},
+    {.name = "hires-upscale-tile-size", .kind = CLI_INT, .offset = FIELD(hires.tile), .value = "N",
+     .min = 1, .max = FUM_MAX_SIDE, .help = "enlarge in tiles of so many pixels (default 128)"},
+
     CLI_HEADING_ROW("Several pictures"),
     {.name = "prompts-file", .kind = CLI_PATH, .offset = FIELD(prompts_file), .value = "FILE",
      .help = "draw what each line says, a JSON object with options as keys, such as {\"prompt\": "
@@ -244,13 +265,15 @@ const struct cli_option generate_option_table[] = {
 // clang-format on
 
 bool generate_option_is_of_request(const struct cli_option *option) {
-    static const size_t fields[] = {FIELD(prompt_file), FIELD(negative_file), FIELD(lora),
-                                    FIELD(output),      FIELD(grid_text),     FIELD(seed),
-                                    FIELD(sampler_rng), FIELD(noise),         FIELD(step_noise),
-                                    FIELD(invert),      FIELD(save_latents),  FIELD(sigmas),
-                                    FIELD(circular),    FIELD(circular_x),    FIELD(circular_y)};
+    static const size_t fields[] = {
+        FIELD(prompt_file), FIELD(negative_file), FIELD(lora),         FIELD(output),
+        FIELD(grid_text),   FIELD(seed),          FIELD(sampler_rng),  FIELD(noise),
+        FIELD(step_noise),  FIELD(invert),        FIELD(save_latents), FIELD(sigmas),
+        FIELD(two_passes),  FIELD(circular),      FIELD(circular_x),   FIELD(circular_y)};
     const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
     if (option->offset >= first && option->offset < end) return true;
+    const size_t hires = FIELD(hires), hires_end = hires + sizeof(struct fum_hires_params);
+    if (option->offset >= hires && option->offset < hires_end) return true;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (option->offset == fields[i]) return true;
     return false;

@@ -24,7 +24,9 @@ struct generate_options {
     int columns, rows;     // of --grid; 0: every picture is a file
     struct cli_list lora;  // as given
     const char *prompts_file, *xy;
-    const char *sigmas;                    // as given
+    const char *sigmas; // as given
+    bool two_passes;    // --hires
+    struct fum_hires_params hires;
     bool circular, circular_x, circular_y; // sd-cli's spellings of --seamless
     struct cli_seed seed;
     int type;                           // index of the name in the table

@@ -103,6 +103,7 @@ struct fum_generate_params generate_request_params(const struct generate_request
     params.seed = request->options.seed.value;
     params.noise = request->noise;
     params.step_noise = request->step_noise;
+    if (request->options.two_passes) params.hires = &request->options.hires;
     params.sigmas = request->sigmas;
     params.num_sigmas = request->num_sigmas;
     params.adapters = request->adapters.list;

@@ -292,12 +292,13 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     struct fum_bitmap decoded = {NULL, run->width, run->height, pipe->view->vae.out_channels};
     decoded.pixels = fum_alloc((size_t)run->width * (size_t)run->height, (size_t)decoded.channels);
     char *text = NULL;
+    bool decodes = !run->invert && !run->latents_only;
     enum fum_result result = FUM_OK;
     if (!planes || !decoded.pixels)
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
-    else if (!run->invert)
+    else if (decodes)
         result = decode_picture(pipe, run, &(struct picture){index, latents, decoded.pixels}, err);
-    if (!result && !run->invert) result = fum_tasks_finish(pipe, run, &decoded, err);
+    if (!result && decodes) result = fum_tasks_finish(pipe, run, &decoded, err);
     if (!result && !(text = fum_parameters_text(pipe, run, seed)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture's parameters");
     if (!result) {
@@ -308,7 +309,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
                                   .seed = seed,
                                   .width = decoded.width,
                                   .height = decoded.height,
-                                  .pixels = run->invert ? NULL : decoded.pixels,
+                                  .pixels = decodes ? decoded.pixels : NULL,
                                   .channels = decoded.channels,
                                   .latents = planes,
                                   .latent_channels = run->latent_channels,
@@ -363,7 +364,7 @@ static enum fum_result prepare_run(fum_pipeline *pipe, struct fum_run *run, stru
     times->prompt = fum_time_now() - start - times->compile - times->load;
     if (!result) result = fum_tasks_encode(pipe, run, err);
     if (!result) result = fum_denoise_prepare(pipe, run, err);
-    if (!result && !pipe->budget && pipe->kind->prepare && !run->invert)
+    if (!result && !pipe->budget && pipe->kind->prepare && !run->invert && !run->latents_only)
         result = pipe->kind->prepare(pipe, run->latent_height, run->latent_width, err);
     return result;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Writes the text that a picture carries: everything that changes it, with A1111's keys, so that
 // A1111 reads it.
+#include "pipeline/enlarge.h"
 #include "pipeline/pipeline.h"
 
 #include "base/macros.h"
@@ -17,6 +18,7 @@ struct extras {
     struct fum_image_extra pairs[MAX_EXTRAS];
     size_t count;
     char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
+    char strength[FUM_IMAGE_NUMBER], upscale[FUM_IMAGE_NUMBER], steps[FUM_IMAGE_NUMBER], size[32];
     char between[200], adapters[500];
 };
 
@@ -37,6 +39,27 @@ static const char *describe_adapters(const struct fum_generate_params *p, char *
         used += n > 0 ? (size_t)n : 0;
     }
     return used ? text : NULL;
+}
+
+// Adds what A1111 writes of a second pass.
+static void describe_second_pass(const struct fum_run *run, struct extras *e) {
+    const struct fum_hires_params *hires = run->hires;
+    if (!hires) return;
+    const struct fum_enlarger *way =
+        fum_enlarger_find(hires->upscaler ? hires->upscaler : "latent");
+    const char *slash = way ? NULL : strrchr(hires->upscaler, '/');
+    double scale = hires->scale != 0 ? hires->scale : FUM_HIRES_SCALE;
+    snprintf(e->size, sizeof e->size, "%dx%d", run->width, run->height);
+    add_extra(e, "Denoising strength", fum_image_format_number(e->strength, run->strength));
+    if (hires->width || hires->height)
+        add_extra(e, "Hires resize", e->size);
+    else
+        add_extra(e, "Hires upscale", fum_image_format_number(e->upscale, scale));
+    if (hires->steps) add_extra(e, "Hires steps", fum_image_format_number(e->steps, hires->steps));
+    if (way)
+        add_extra(e, "Hires upscaler", way->label);
+    else
+        add_extra(e, "Hires upscaler", slash ? slash + 1 : hires->upscaler);
 }
 
 static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, struct extras *e) {
@@ -62,6 +85,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
     add_extra(e, "Step noise", p->step_noise ? "from a file" : NULL);
     add_extra(e, "Seamless", seamless[p->seamless & FUM_SEAMLESS_XY]);
+    describe_second_pass(run, e);
     add_extra(e, "Adapters", describe_adapters(p, e->adapters, sizeof e->adapters));
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
     add_extra(e, "Weight type", pipe->params.weights);

@@ -158,6 +158,8 @@ struct fum_run {
     struct fum_tasks tasks;                  // that the request calls for
     struct fum_given given;                  // its pictures
     double strength;                         // share of the steps that run; 0: from pure noise
+    bool latents_only;                       // pictures are handed over without pixels
+    const struct fum_hires_params *hires;    // this is the second pass of such a request
     bool invert;                             // from a picture to its noise: nothing is decoded
     const struct fum_ends *ends;             // of an interpolation; NULL: none
     const struct fum_classifier *classifier; // guides; NULL: none
@@ -167,6 +169,10 @@ struct fum_run {
 // Runs a request. The caller has set params, and may have set `invert` or `ends`. An inversion
 // starts from the latents that params->noise holds.
 enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
+enum { FUM_HIRES_SCALE = 2 }; // unless the request has another
+// Draws the pictures of a request in two passes (params->hires).
+enum fum_result fum_hires_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                   struct fum_error *err);
 // Draws params->count pictures from the noises between both ends of params->interpolate.
 enum fum_result fum_interpolate(fum_pipeline *pipe, const struct fum_generate_params *params,
                                 struct fum_error *err);

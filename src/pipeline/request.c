@@ -16,6 +16,9 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
                              "the model %s draws without a sampler, so it cannot start from a "
                              "picture",
                              fum_model_get_info(pipe->model)->name);
+    if (serves && params->hires)
+        return fum_error_set(err, FUM_ERR_ARG, "the model %s draws in one pass",
+                             fum_model_get_info(pipe->model)->name);
     if (serves) return pipe->kind->generate(pipe, params, err);
     if (params->reconstruct)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s cannot reconstruct pictures",
@@ -24,6 +27,9 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
         return fum_error_set(err, FUM_ERR_ARG,
                              "an interpolation lies between two pictures or seeds, and starts from "
                              "no other picture");
+    if (params->interpolate[0] && params->hires)
+        return fum_error_set(err, FUM_ERR_ARG, "an interpolation is drawn in one pass");
+    if (params->hires) return fum_hires_generate(pipe, params, err);
     if (params->interpolate[0]) return fum_interpolate(pipe, params, err);
     return fum_run_request(pipe, &(struct fum_run){.params = params}, err);
 }

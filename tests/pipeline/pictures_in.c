@@ -2,8 +2,7 @@
 // Runs that start from pictures against diffusers: latents and pictures, in f32, with all draws
 // from the seed.
 
-#include "golden.h"
-#include "picture.h"
+#include "fits.h"
 
 #include "base/macros.h"
 #include "io/image.h"
@@ -24,12 +23,6 @@ struct context {
     struct golden golden;
     struct opened opened[MODELS];
 };
-
-static double psnr(const uint8_t *a, const uint8_t *b, size_t count) {
-    double error = 0;
-    for (size_t i = 0; i < count; i++) error += (a[i] - b[i]) * (a[i] - b[i]);
-    return error > 0 ? 10 * log10(255.0 * 255.0 * (double)count / error) : INFINITY;
-}
 
 static fum_pipeline *pipeline_of(struct context *c, const char *name) {
     char path[1024];
@@ -78,24 +71,15 @@ static struct fum_generate_params read_case(const cJSON *spec) {
 }
 
 // Compares what a case drew with the golden data; prints a line; returns whether it is within its
-// bounds. `kept` has the channels last.
+// bounds.
 static bool compare(const struct context *c, int index, const cJSON *spec,
                     const struct kept *kept) {
-    const float *golden = golden_values(&c->golden, index, "latents");
-    size_t area = (size_t)kept->latent_width * (size_t)kept->latent_height;
-    size_t channels = kept->latent_count / area;
-    float *latents = malloc(kept->latent_count * sizeof *latents);
-    for (size_t p = 0; p < area; p++)
-        for (size_t k = 0; k < channels; k++) latents[p * channels + k] = golden[k * area + p];
-    double error = relative_rms(kept->latents, latents, kept->latent_count);
-    double db =
-        psnr(kept->pixels, golden_tensor(&c->golden, index, "picture")->view.data, kept->bytes);
-    bool good = error <= LATENT_BOUND && db >= PICTURE_BOUND;
+    const struct fit fit = golden_fit(&c->golden, index, kept);
+    bool good = fit.latents <= LATENT_BOUND && fit.picture >= PICTURE_BOUND;
     print_message("%3d %-8s %-9s %-11s %.2f: latents %.2e, picture %.1f dB%s\n", index,
                   fum_json_string(spec, "model", ""), fum_json_string(spec, "task", ""),
                   fum_json_string(spec, "sampler", "default"), fum_json_number(spec, "strength", 0),
-                  error, db, good ? "" : "  <-- out of bounds");
-    free(latents);
+                  fit.latents, fit.picture, good ? "" : "  <-- out of bounds");
     return good;
 }
 
