@@ -30,7 +30,7 @@ struct fum_grid {
 // Enlarges latents to the size of `to`, as torch's interpolate does without aligned corners.
 enum fum_result fum_enlarge_latents(const struct fum_enlarger *way, const struct fum_grid *from,
                                     const struct fum_grid *to, struct fum_error *err);
-// Enlarges a picture by a network as often as it takes, then scales it down to the size of `to`,
+// Enlarges a picture by a network as often as it takes. Scales the result down to the size of `to`,
 // which is set and gets its pixels.
 enum fum_result fum_enlarge_by_network(fum_upscaler *network, const struct fum_bitmap *from,
                                        struct fum_bitmap *to, struct fum_error *err);

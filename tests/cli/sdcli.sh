@@ -120,7 +120,7 @@ draws output.png -p "a lovely cat" -M img_gen --rng std_default --color
 draws output.png -p "a lovely cat" --sampling_method ddim_trailing --cfg_scale 1 --prediction eps
 draws out_005.png -p "a lovely cat" -o ./out_%03d.png -b 2 --output-begin-idx 4
 draws output.png "a lovely cat" --negative_prompt "lowres, bad anatomy" --batch_count 1 --sampler-rng cuda
-expect 1 'cat.png: no such file' -m "$model" -i cat.png -p "a lovely cat" --strength 0.4
+expect 1 'cat.png: [Nn]o such file' -m "$model" -i cat.png -p "a lovely cat" --strength 0.4
 expect 1 'marblesh: no such adapter' -m "$model" -p "a lovely cat" --lora marblesh:1 --lora-model-dir ../models
 run -q -m "$model" -W 16 -H 16 --steps 1 -p "a (red:1.9) cat BREAK [dog]" -n "<lora:bad:1> (blue)"
 if [ "$got" != 0 ] || [ "$(wc -l <err.txt)" != 1 ] ||
