@@ -106,6 +106,15 @@ enum fum_seamless {
     FUM_SEAMLESS_XY = 3,
 };
 
+// A ControlNet that steers a request by a picture.
+struct fum_control {
+    const char *path;              // a folder of diffusers, or a file
+    struct fum_image_source image; // scaled as `resize_mode` says
+    const char *preprocess;        // of the picture: "canny", "canny:100:200"; NULL: "none"
+    float strength;                // factor of what it adds; 0: 0.9; below 0: none
+    float start, end;              // share of the steps at which it works; end 0: 1
+};
+
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
 // A second pass at a larger size, A1111's "hires fix".
@@ -190,6 +199,11 @@ struct fum_generate_params {
     // NULL: one pass.
     const struct fum_hires_params *hires;
 
+    // ControlNets, whose results add up. Another set than in the request before builds the graph
+    // again.
+    const struct fum_control *controls;
+    int num_controls;
+
     // Autoencoders draw from their prior without a sampler, if both of these are NULL. The first is
     // the file of a picture to encode and decode again.
     const char *reconstruct;
@@ -204,6 +218,9 @@ struct fum_generate_params {
     // pieces. A decoding reports its start and end in any case. Returning false cancels. May be
     // NULL.
     bool (*on_work)(void *user, enum fum_work work, int image, int done, int total);
+    // Receives the picture of each ControlNet as it is read, with its place as the index, before
+    // the first step. Returning false cancels. May be NULL.
+    bool (*on_control)(void *user, const struct fum_image *image);
     // Called for every finished picture. Returning false stops before the next one. Required.
     bool (*on_image)(void *user, const struct fum_image *image);
     void *user;

@@ -256,6 +256,20 @@ static int open_model(struct job *job) {
     return info->unusable ? cli_fail("%s", info->unusable) : check_prompts(job);
 }
 
+static enum fum_result save_image(const void *image, const char *path, struct fum_error *err) {
+    return fum_image_save(image, path, err);
+}
+
+// Writes the picture of a ControlNet.
+static bool on_control(void *user, const struct fum_image *image) {
+    struct job *job = user;
+    char *name = cli_output_name(job->options.control.save, image->index, image->index + 1);
+    job->status = name ? cli_output_save(name, &(struct cli_result){save_image, image})
+                       : cli_fail("out of memory");
+    free(name);
+    return job->status == 0;
+}
+
 static int open_upscaler(struct job *job) {
     const struct generate_options *o = &job->options;
     struct fum_error err = {0};
@@ -310,6 +324,7 @@ static int draw(struct job *job, const struct generate_request *request) {
     params.on_step = on_step;
     params.on_work = on_work;
     params.on_image = on_image;
+    params.on_control = request->options.control.save ? on_control : NULL;
     params.user = job;
     const char *picture = request->options.invert;
     enum fum_result result = picture ? fum_invert(job->pipeline, &params, picture, &err)

@@ -145,6 +145,23 @@ const struct cli_option generate_option_table[] = {
     {.name = "max-pixels", .kind = CLI_INT, .offset = PICTURE(max_pixels), .value = "N", .min = 1,
      .max = MAX_PIXELS, .help = "refuse pictures of more pixels (default 67108864)"},
 
+    CLI_HEADING_ROW("ControlNet"),
+    {.name = "control-net", .kind = CLI_LIST, .offset = FIELD(control.nets), .value = "PATH",
+     .help = "steer by a picture with this ControlNet, a folder or file; options about it follow, "
+             "and more can come after them"},
+    {.name = "control-image", .kind = CLI_LIST, .offset = FIELD(control.images), .value = "IMAGE",
+     .help = "the picture to steer by"},
+    {.name = "control-preprocess", .kind = CLI_LIST, .offset = FIELD(control.preprocess),
+     .value = "HOW", .help = "none (default), or its edges: canny[:LOW:HIGH] (100:200)"},
+    {.name = "control-strength", .kind = CLI_LIST, .offset = FIELD(control.strengths),
+     .value = "F", .help = "factor of what the ControlNet adds (default 0.9)"},
+    {.name = "control-start", .kind = CLI_LIST, .offset = FIELD(control.starts), .value = "F",
+     .help = "share of the steps before it works (default 0)"},
+    {.name = "control-end", .kind = CLI_LIST, .offset = FIELD(control.ends), .value = "F",
+     .help = "share of the steps at which it ends (default 1)"},
+    {.name = "save-control", .kind = CLI_PATH, .offset = FIELD(control.save), .value = "FILE",
+     .help = "write the picture as the ControlNet reads it, a .png"},
+
     CLI_HEADING_ROW("Sampling"),
     {.name = "steps", .kind = CLI_INT, .offset = PICTURE(steps), .value = "N", .min = 1,
      .max = MAX_STEPS, .help = "sampling steps (default: the model's own)"},

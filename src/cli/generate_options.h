@@ -4,6 +4,7 @@
 #define FUM_CLI_GENERATE_OPTIONS_H
 
 #include "cli.h"
+#include "controls.h"
 
 #include <fumarole/pipeline.h>
 
@@ -23,6 +24,7 @@ struct generate_options {
     const char *grid_text; // as given
     int columns, rows;     // of --grid; 0: every picture is a file
     struct cli_list lora;  // as given
+    struct cli_control_options control;
     const char *prompts_file, *xy;
     const char *sigmas; // as given
     bool two_passes;    // --hires

@@ -90,6 +90,8 @@ static bool add_value(struct cli_parse *parse, const struct cli_option *option, 
     struct cli_list *list = (struct cli_list *)((char *)parse->values + option->offset);
     if (list->count == CLI_LIST_MAX)
         return refuse(parse, "--%s can be given %d times", option->name, CLI_LIST_MAX);
+    static int order;
+    list->order[list->count] = order++;
     list->at[list->count++] = text;
     return true;
 }

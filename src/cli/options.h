@@ -30,6 +30,7 @@ struct cli_seed {
 enum { CLI_LIST_MAX = 128 };
 struct cli_list {
     const char *at[CLI_LIST_MAX]; // in argv
+    int order[CLI_LIST_MAX];      // of the values of all lists: grows with each
     size_t count;
 };
 

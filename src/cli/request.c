@@ -79,7 +79,23 @@ int generate_request_read(struct generate_request *request) {
     if (status == 0) status = read_sigmas(request);
     if (status == 0 && !cli_adapters_read(&request->adapters, &options->lora))
         status = cli_fail("out of memory");
+    if (status == 0)
+        status = cli_controls_read(&request->controls, &cli_generate, &options->control);
     if (status == 0) choose_seed(&options->seed);
+    return status;
+}
+
+// Adds the files of --save-control. Requests that come later replace those of earlier ones.
+static int add_control_outputs(const struct generate_request *request,
+                               struct cli_outputs *outputs) {
+    const char *save = request->options.control.save;
+    if (!save || request->before) return 0;
+    int status = cli_output_check_pattern(outputs->command, save);
+    for (int i = 0; i < request->controls.count && status == 0; i++) {
+        char *name = cli_output_name(save, i, i + 1);
+        status = name ? cli_outputs_add(outputs, name) : cli_fail("out of memory");
+        free(name);
+    }
     return status;
 }
 
@@ -95,6 +111,7 @@ int generate_request_add_outputs(const struct generate_request *request,
         status = name ? cli_outputs_add(outputs, name) : cli_fail("out of memory");
         free(name);
     }
+    if (status == 0) status = add_control_outputs(request, outputs);
     return status ? status : cli_outputs_add(outputs, options->save_latents);
 }
 
@@ -108,6 +125,8 @@ struct fum_generate_params generate_request_params(const struct generate_request
     params.num_sigmas = request->num_sigmas;
     params.adapters = request->adapters.list;
     params.num_adapters = request->adapters.count;
+    params.controls = request->controls.list;
+    params.num_controls = request->controls.count;
     memcpy(params.noise_shape, request->noise_shape, sizeof params.noise_shape);
     memcpy(params.step_noise_shape, request->step_noise_shape, sizeof params.step_noise_shape);
     return params;

@@ -20,6 +20,7 @@ struct generate_request {
     double *sigmas;
     int num_sigmas;
     struct cli_adapters adapters;
+    struct cli_controls controls;
 };
 
 // Reads the prompts, noises and adapters that the options name. Returns 0, or prints the error and

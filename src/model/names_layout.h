@@ -29,7 +29,8 @@ struct fum_names_layout {
     bool (*rename)(const fum_names *names, const char *name, struct fum_file_name *out);
 };
 
-extern const struct fum_names_layout fum_layout_ldm_unet, fum_layout_ldm_vae, fum_layout_openclip;
+extern const struct fum_names_layout fum_layout_ldm_unet, fum_layout_ldm_vae,
+    fum_layout_ldm_control, fum_layout_openclip;
 
 // A module of the builders' naming and the file's name for it. Below it, `rules` rename its
 // children; without rules they keep their names.

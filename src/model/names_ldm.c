@@ -204,6 +204,32 @@ static enum fum_result prepare_unet(fum_names *names, const cJSON *config, struc
     return add_unet_modules(names, &shape) ? FUM_OK : no_memory(names, err);
 }
 
+// Adds the modules that a ControlNet has beside the way down of a UNet. The last number of the
+// picture's embedding is that of its conv_out; activations lie between.
+static bool add_control_modules(fum_names *names) {
+    int last = 0;
+    while (fum_loader_dim(names->loader, names->prefix, 0, "input_hint_block.%d.weight", last + 2))
+        last += 2;
+    bool good =
+        ADD(NULL, NAME("controlnet_cond_embedding.conv_in"), "input_hint_block.0") &&
+        ADD(NULL, NAME("controlnet_cond_embedding.conv_out"), "input_hint_block.%d", last) &&
+        ADD(NULL, NAME("controlnet_mid_block"), "middle_block_out.0");
+    for (int at = 2; at < last && good; at += 2)
+        good = ADD(NULL, NAME("controlnet_cond_embedding.blocks.%d", at / 2 - 1),
+                   "input_hint_block.%d", at);
+    for (int i = 0;
+         good && fum_loader_dim(names->loader, names->prefix, 0, "zero_convs.%d.0.weight", i); i++)
+        good = ADD(NULL, NAME("controlnet_down_blocks.%d", i), "zero_convs.%d.0", i);
+    return good;
+}
+
+static enum fum_result prepare_control(fum_names *names, const cJSON *config,
+                                       struct fum_error *err) {
+    enum fum_result result = prepare_unet(names, config, err);
+    if (result) return result;
+    return add_control_modules(names) ? FUM_OK : no_memory(names, err);
+}
+
 static enum fum_result prepare_vae(fum_names *names, const cJSON *config, struct fum_error *err) {
     int blocks = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(config, "block_out_channels"));
     double layers = fum_json_number(config, "layers_per_block", 1);
@@ -241,4 +267,5 @@ static bool rename_vae(const fum_names *names, const char *name, struct fum_file
 }
 
 const struct fum_names_layout fum_layout_ldm_unet = {prepare_unet, rename_unet};
+const struct fum_names_layout fum_layout_ldm_control = {prepare_control, rename_unet};
 const struct fum_names_layout fum_layout_ldm_vae = {prepare_vae, rename_vae};

@@ -178,8 +178,7 @@ static bool project_context(struct fum_unet_builder *b) {
     return b->context != NULL;
 }
 
-// Adds the way down and the middle. Returns NULL after an error.
-static fum_tensor *encode(struct fum_unet_builder *b) {
+fum_tensor *fum_unet_encode(struct fum_unet_builder *b) {
     const struct fum_unet_config *c = b->config;
     if (!fum_unet_time_rows(b) || !project_context(b)) return NULL;
     fum_tensor *x = fum_nn_stored(&b->nn, b->params->x);
@@ -187,6 +186,7 @@ static fum_tensor *encode(struct fum_unet_builder *b) {
     b->picture = x;
     x = fum_nn_conv(&b->nn, "conv_in", x, c->down[0].channels,
                     &(struct fum_nn_conv){.kernel = c->conv_in_kernel});
+    if (b->params->hint) x = fum_nn_add(&b->nn, NULL, x, b->params->hint);
     b->skips[b->num_skips++] = x;
     for (int i = 0; i < c->num_blocks; i++) x = down_block(b, i, x);
     return mid_block(b, x);
@@ -197,11 +197,25 @@ static fum_tensor *norm_out(struct fum_unet_builder *b, fum_tensor *x) {
     return fum_nn_unary(&b->nn, "silu", NULL, x);
 }
 
+// Adds the residuals to the skips. Returns the middle's result with its own.
+static fum_tensor *add_residuals(struct fum_unet_builder *b, fum_tensor *x) {
+    const struct fum_unet_params *p = b->params;
+    if (p->num_residuals != b->num_skips + 1) {
+        fum_graph_fail(b->nn.graph, FUM_ERR_ARG, "%d residuals for %d skips and the middle",
+                       p->num_residuals, b->num_skips);
+        return NULL;
+    }
+    for (int i = 0; i < b->num_skips; i++)
+        b->skips[i] = fum_nn_add(&b->nn, NULL, b->skips[i], p->residuals[i]);
+    return fum_nn_add(&b->nn, NULL, x, p->residuals[b->num_skips]);
+}
+
 fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *c,
                            const struct fum_unet_params *params) {
     struct fum_unet_builder b = {.config = c, .params = params};
     fum_nn_init(&b.nn, graph, params->prefix);
-    fum_tensor *x = encode(&b);
+    fum_tensor *x = fum_unet_encode(&b);
+    if (x && params->residuals) x = add_residuals(&b, x);
     if (!x) return NULL;
     for (int i = 0; i < c->num_blocks; i++) x = up_block(&b, i, x);
     x = fum_nn_conv(&b.nn, "conv_out", norm_out(&b, x), c->out_channels,
@@ -216,7 +230,7 @@ bool fum_unet_classifier(fum_graph *graph, const struct fum_unet_config *c,
     struct fum_unet_builder b = {.config = c, .params = params, .encoder = true};
     fum_nn_init(&b.nn, graph, params->prefix);
     *outputs = (struct fum_classifier_outputs){0};
-    fum_tensor *x = fum_nn_tokens(&b.nn, norm_out(&b, encode(&b)));
+    fum_tensor *x = fum_nn_tokens(&b.nn, norm_out(&b, fum_unet_encode(&b)));
     struct fum_shape s = fum_tensor_shape(x);
     const struct fum_attr sum[] = {
         {"rank", 3}, {"d0", (double)s.dim[0]}, {"d1", 1}, {"d2", (double)s.dim[2]}, {0}};

@@ -101,6 +101,12 @@ struct fum_unet_params {
     // see enum fum_unet_class; NULL: without, as diffusers does for a table
     fum_tensor *class_labels;
     fum_tensor *timestep_cond; // [1 or steps, time_cond_channels]; NULL: without
+    // Added behind conv_in, [1 or batch, height, width, channels]; NULL: nothing is.
+    fum_tensor *hint;
+    // Added to each skip on the way up, in the order of their making, and to the middle's result;
+    // NULL: nothing is. One for each.
+    fum_tensor *const *residuals;
+    int num_residuals;
 };
 
 // The groups of a norm over so many channels in Skip blocks, and of their attention's norm.

@@ -26,6 +26,8 @@ struct fum_unet_builder {
 // Adds the time embedding as every residual block adds it. Returns false if a node could not be
 // added.
 bool fum_unet_time_rows(struct fum_unet_builder *build);
+// Adds the way down and the middle, and lists the skips. Returns NULL after an error.
+fum_tensor *fum_unet_encode(struct fum_unet_builder *build);
 // Adds a level of Skip blocks on the way down or up. Each pushes or pops its skips.
 fum_tensor *fum_unet_skip_down(struct fum_unet_builder *build, const struct fum_unet_block *block,
                                bool last, fum_tensor *x);

@@ -12,6 +12,7 @@
 #include "model/model.h"
 #include "model/model_hash.h"
 #include "pipeline/component.h"
+#include "pipeline/control.h"
 #include "pipeline/given.h"
 #include "pipeline/task.h"
 #include "text/prompt_tags.h"
@@ -63,6 +64,7 @@ struct fum_denoiser {
     double threshold_ratio, threshold_max; // as in struct fum_sample_program
     enum fum_seamless seamless;
     struct fum_guide guide;
+    struct fum_control_inputs control;
 };
 
 enum fum_decoder_way { FUM_DECODE_WHOLE, FUM_DECODE_BANDS, FUM_DECODE_TILES };
@@ -128,6 +130,7 @@ struct fum_pipeline {
     struct fum_context context;
     struct fum_denoiser denoiser;
     struct fum_guide_model guide;
+    struct fum_control_set *controls; // opened last; NULL: none
     struct fum_decoder decoder;
     struct fum_image_encoder image_encoder;
     struct fum_autoencoding autoencoding;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "pipeline/preprocess.h"
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "base/text.h"
+#include "io/canny.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_NUMBERS = 2 };
+
+static enum fum_result copy_picture(const double *numbers, const struct fum_bitmap *from,
+                                    struct fum_bitmap *to, struct fum_error *err) {
+    (void)numbers;
+    return fum_bitmap_convert(from, from->channels, to, err);
+}
+
+static enum fum_result find_edges(const double *numbers, const struct fum_bitmap *from,
+                                  struct fum_bitmap *to, struct fum_error *err) {
+    struct fum_bitmap edges = {0};
+    enum fum_result result = fum_bitmap_canny(from, numbers[0], numbers[1], &edges, err);
+    if (!result) result = fum_bitmap_convert(&edges, from->channels, to, err);
+    fum_bitmap_free(&edges);
+    return result;
+}
+
+static const struct preprocessor {
+    const char *name;
+    int count; // of numbers
+    double defaults[MAX_NUMBERS];
+    enum fum_result (*run)(const double *numbers, const struct fum_bitmap *from,
+                           struct fum_bitmap *to, struct fum_error *err);
+} preprocessors[] = {
+    {"none", 0, {0}, copy_picture},
+    {"canny", 2, {100, 200}, find_edges},
+};
+
+// Reads ":number" as often as there are numbers. Returns false if the text is no such list.
+static bool read_numbers(const char *text, int count, double *numbers) {
+    int given = 0;
+    while (*text) {
+        char *end;
+        if (*text != ':' || given == count || strspn(text + 1, "0123456789.") == 0) return false;
+        numbers[given++] = strtod(text + 1, &end);
+        text = end;
+    }
+    return given == 0 || given == count;
+}
+
+enum fum_result fum_preprocess(const char *text, const struct fum_bitmap *from,
+                               struct fum_bitmap *to, struct fum_error *err) {
+    double numbers[MAX_NUMBERS];
+    if (!text) text = "none";
+    for (size_t i = 0; i < FUM_COUNT(preprocessors); i++) {
+        const struct preprocessor *p = &preprocessors[i];
+        size_t length = strlen(p->name);
+        if (strncmp(text, p->name, length)) continue;
+        memcpy(numbers, p->defaults, sizeof numbers);
+        if (read_numbers(text + length, p->count, numbers)) return p->run(numbers, from, to, err);
+    }
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "a picture cannot be prepared by \"%s\"; there are none and "
+                         "canny[:low:high]",
+                         fum_text_show(text).text);
+}

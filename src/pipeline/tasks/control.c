@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+// Steers a request by ControlNets. Their factors are a table with a row for each evaluation, 0
+// outside of their share of the steps. They are evaluated there, too, since all evaluations replay
+// one recorded step.
+#include "pipeline/control.h"
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "graph/graph.h"
+#include "model/controlnet.h"
+#include "nn/nn.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/preprocess.h"
+#include "pipeline/task.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const float default_strength = 0.9f;
+
+// The ControlNets that are open, and the pictures of the last request.
+struct fum_control_set {
+    fum_pipeline *pipe;
+    int count;
+    char *paths[FUM_MAX_CONTROLS];
+    struct fum_control_net nets[FUM_MAX_CONTROLS];
+    struct fum_bitmap pictures[FUM_MAX_CONTROLS]; // RGB of the run's size
+    struct fum_weight_source source;              // of their weights and the UNet's
+};
+
+// Writes what stands before the names of a ControlNet's weights in the step's graph.
+enum { PREFIX = 24 };
+static const char *write_prefix(int index, char text[PREFIX]) {
+    snprintf(text, PREFIX, "control.%d.", index);
+    return text;
+}
+
+// ---- the set of a run ----
+
+static bool find_weight(void *user, const char *name, struct fum_view *view) {
+    const struct fum_control_set *set = user;
+    const struct fum_weight_source *unet = &set->pipe->view->unet_weights;
+    char prefix[PREFIX];
+    for (int i = 0; i < set->count; i++) {
+        size_t length = strlen(write_prefix(i, prefix));
+        if (!strncmp(name, prefix, length))
+            return fum_names_find(set->nets[i].names, name + length, view, NULL);
+    }
+    return unet->find(unet->user, name, view);
+}
+
+void fum_control_close(struct fum_control_set **controls) {
+    struct fum_control_set *set = *controls;
+    if (!set) return;
+    for (int i = 0; i < set->count; i++) {
+        fum_control_net_close(&set->nets[i]);
+        fum_bitmap_free(&set->pictures[i]);
+        fum_free(set->paths[i]);
+    }
+    fum_free(set);
+    *controls = NULL;
+}
+
+static bool same_set(const struct fum_control_set *set, const struct fum_generate_params *params) {
+    if (!set || set->count != params->num_controls) return false;
+    for (int i = 0; i < set->count; i++)
+        if (strcmp(set->paths[i], params->controls[i].path)) return false;
+    return true;
+}
+
+static enum fum_result open_nets(struct fum_control_set *set,
+                                 const struct fum_generate_params *params, struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < params->num_controls && !result; i++) {
+        set->paths[i] = fum_strdup(params->controls[i].path);
+        set->count++;
+        if (!set->paths[i]) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
+        result = fum_control_net_open(&set->nets[i], set->pipe->model, set->paths[i], err);
+    }
+    return result;
+}
+
+// Replaces the set. The UNet leaves the device, since its store has the old weights.
+static enum fum_result change_set(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                  struct fum_error *err) {
+    fum_component_release(pipe->unet);
+    pipe->unet->source = &pipe->view->unet_weights;
+    fum_control_close(&pipe->controls);
+    struct fum_control_set *set = pipe->controls = fum_calloc(1, sizeof *set);
+    if (!set) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for ControlNets");
+    set->pipe = pipe;
+    enum fum_result result = open_nets(set, params, err);
+    if (result) {
+        fum_control_close(&pipe->controls);
+        return result;
+    }
+    set->source = (struct fum_weight_source){.find = find_weight, .user = set};
+    pipe->unet->source = &set->source;
+    return FUM_OK;
+}
+
+// ---- the request ----
+
+static enum fum_result check_control(const struct fum_control *c, struct fum_error *err) {
+    if (!c->path || !fum_image_given(&c->image))
+        return fum_error_set(err, FUM_ERR_ARG, "a ControlNet needs a path and a picture");
+    if (!isfinite(c->strength))
+        return fum_error_set(err, FUM_ERR_ARG, "the strength of a ControlNet must be a number");
+    float end = c->end != 0 ? c->end : 1;
+    if (c->start >= 0 && c->start < 1 && end > c->start && end <= 1) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "a ControlNet works from %g to %g of the steps: the start must lie before "
+                         "the end, both between 0 and 1",
+                         (double)c->start, (double)end);
+}
+
+static enum fum_result check_controls(const fum_pipeline *pipe, const struct fum_run *run,
+                                      struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    enum fum_result result = FUM_OK;
+    if (p->num_controls < 0 || p->num_controls > FUM_MAX_CONTROLS)
+        return fum_error_set(err, FUM_ERR_ARG, "at most %d ControlNets can be used",
+                             FUM_MAX_CONTROLS);
+    if (!pipe->view->num_text)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model %s follows no prompt, so no ControlNet is made for it",
+                             fum_model_get_info(pipe->model)->name);
+    if (run->invert)
+        return fum_error_set(err, FUM_ERR_ARG, "an inversion is not steered by a ControlNet");
+    for (int i = 0; i < p->num_controls && !result; i++)
+        result = check_control(&p->controls[i], err);
+    return result;
+}
+
+static enum fum_result report_picture(const struct fum_run *run, int index,
+                                      const struct fum_bitmap *picture, struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    const struct fum_image image = {.index = index,
+                                    .width = picture->width,
+                                    .height = picture->height,
+                                    .pixels = picture->pixels,
+                                    .channels = picture->channels};
+    if (!p->on_control || p->on_control(p->user, &image)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_CANCELLED, "cancelled");
+}
+
+// Reads the picture of a ControlNet at the size of the run.
+static enum fum_result read_picture(struct fum_control_set *set, const struct fum_run *run,
+                                    int index, struct fum_error *err) {
+    const struct fum_control *control = &run->params->controls[index];
+    struct fum_bitmap read = {0}, fitted = {0};
+    fum_bitmap_free(&set->pictures[index]);
+    enum fum_result result = fum_given_read(run, &control->image, 3, &read, err);
+    if (!result) result = fum_given_fit(run, &read, &fitted, err);
+    if (!result) result = fum_preprocess(control->preprocess, &fitted, &set->pictures[index], err);
+    if (!result) result = report_picture(run, index, &set->pictures[index], err);
+    fum_bitmap_free(&read);
+    fum_bitmap_free(&fitted);
+    return result;
+}
+
+static bool serves(const fum_pipeline *pipe, const struct fum_generate_params *params) {
+    (void)pipe;
+    return params->num_controls != 0;
+}
+
+static enum fum_result open_controls(fum_pipeline *pipe, struct fum_run *run,
+                                     struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    enum fum_result result = check_controls(pipe, run, err);
+    if (!result && !same_set(pipe->controls, p)) result = change_set(pipe, p, err);
+    for (int i = 0; i < p->num_controls && !result; i++)
+        result = read_picture(pipe->controls, run, i, err);
+    return result;
+}
+
+// ---- the recorded step ----
+
+// Returns the factor of this evaluation as [1, 1, 1, 1].
+static fum_tensor *add_factor(struct fum_nn *nn, const struct fum_denoiser *d, fum_tensor *table) {
+    fum_tensor *row =
+        table ? fum_graph_add(nn->graph, "step_row", NULL, FUM_INPUTS(table, d->counter), NULL)
+              : NULL;
+    return fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {1, 1, 1, 1}});
+}
+
+// Adds a ControlNet, whose results are added to those of the ones before. Returns their number.
+static int add_net(fum_graph *graph, const struct fum_control_set *set, struct fum_denoiser *d,
+                   int index, fum_tensor **sums) {
+    const struct fum_control_net *net = &set->nets[index];
+    const struct fum_bitmap *picture = &set->pictures[index];
+    fum_tensor *results[FUM_UNET_MAX_SKIPS + 1];
+    struct fum_unet_params params = d->unet;
+    struct fum_nn nn;
+    char prefix[PREFIX];
+    params.prefix = write_prefix(index, prefix);
+    params.timestep_cond = params.class_labels = NULL;
+    fum_nn_init(&nn, graph, prefix);
+    d->control.pictures[index] = fum_graph_input(
+        graph, "control.picture", (struct fum_shape){4, {1, picture->height, picture->width, 3}},
+        graph->storage, FUM_STAGE_PROMPT);
+    d->control.factors[index] =
+        fum_graph_input(graph, "control.factors", (struct fum_shape){2, {d->evals, 1}},
+                        graph->storage, FUM_STAGE_RUN);
+    params.hint = fum_control_net_embed(graph, net, prefix, d->control.pictures[index]);
+    fum_tensor *factor = add_factor(&nn, d, d->control.factors[index]);
+    int count = params.hint && factor ? fum_control_net_build(graph, net, &params, results) : 0;
+    for (int i = 0; i < count; i++) {
+        fum_tensor *scaled = fum_nn_mul(&nn, NULL, results[i], factor);
+        sums[i] = index ? fum_nn_add(&nn, NULL, sums[i], scaled) : scaled;
+    }
+    return count;
+}
+
+static void add_controls(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoiser *d) {
+    const struct fum_control_set *set = pipe->controls;
+    fum_tensor **sums = fum_arena_alloc(graph->arena, FUM_UNET_MAX_SKIPS + 1, sizeof *sums);
+    if (!sums) {
+        fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for a graph");
+        return;
+    }
+    int count = 0;
+    for (int i = 0; i < set->count; i++) count = add_net(graph, set, d, i, sums);
+    d->unet.residuals = sums;
+    d->unet.num_residuals = count;
+}
+
+// ---- a run ----
+
+static enum fum_result write_picture(fum_pipeline *pipe, int index, struct fum_error *err) {
+    const struct fum_bitmap *picture = &pipe->controls->pictures[index];
+    size_t count = (size_t)picture->width * (size_t)picture->height * (size_t)picture->channels;
+    float *values = fum_alloc(count, sizeof *values);
+    if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
+    for (size_t i = 0; i < count; i++) values[i] = (float)picture->pixels[i] / 255;
+    enum fum_result result = fum_executable_write(
+        pipe->unet->compiled.exe, pipe->denoiser.control.pictures[index], values, count, err);
+    fum_free(values);
+    return result;
+}
+
+// Returns the factor of an evaluation, as diffusers' controlnet_keep has it.
+static float find_factor(const struct fum_control *control, int eval, int evals) {
+    float strength = control->strength != 0 ? control->strength : default_strength;
+    double end = control->end != 0 ? (double)control->end : 1;
+    bool before =
+        (double)eval / evals<(double)control->start, after = (double)(eval + 1) / evals> end;
+    return before || after || strength < 0 ? 0 : strength;
+}
+
+static enum fum_result write_factors(fum_pipeline *pipe, const struct fum_control *control,
+                                     int index, struct fum_error *err) {
+    const struct fum_denoiser *d = &pipe->denoiser;
+    float *factors = fum_alloc((size_t)d->evals, sizeof *factors);
+    if (!factors) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for %d steps", d->evals);
+    for (int e = 0; e < d->evals; e++) factors[e] = find_factor(control, e, d->evals);
+    enum fum_result result = fum_executable_write(
+        pipe->unet->compiled.exe, d->control.factors[index], factors, (size_t)d->evals, err);
+    fum_free(factors);
+    return result;
+}
+
+static enum fum_result write_controls(fum_pipeline *pipe, const struct fum_run *run,
+                                      struct fum_error *err) {
+    const struct fum_generate_params *p = run->params;
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < p->num_controls && !result; i++) {
+        result = write_picture(pipe, i, err);
+        if (!result) result = write_factors(pipe, &p->controls[i], i, err);
+    }
+    return result;
+}
+
+const struct fum_task fum_task_control = {
+    .name = "control",
+    .serves = serves,
+    .open = open_controls,
+    .add_inputs = add_controls,
+    .write = write_controls,
+};
