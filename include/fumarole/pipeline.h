@@ -97,6 +97,14 @@ enum fum_resize_mode {
     FUM_RESIZE_PAD,         // the pixels of the edges are repeated around it
 };
 
+// What the part of a picture that a mask lets change is at first.
+enum fum_inpaint_fill {
+    FUM_INPAINT_ORIGINAL = 0, // what the picture shows there
+    FUM_INPAINT_FILL,         // the colours around it, blurred
+    FUM_INPAINT_NOISE,        // noise in place of latents
+    FUM_INPAINT_ZERO,         // latents of 0
+};
+
 // Directions in which pictures continue on their other side, so that they can be laid side by side.
 // The convolutions of the UNet and of the VAE's decoder then wrap around.
 enum fum_seamless {
@@ -184,7 +192,19 @@ struct fum_generate_params {
     // Share of the steps that are run, the last ones, in (0, 1]; 0: 0.75; below 0: none
     double strength;
     enum fum_resize_mode resize_mode;
-    int max_pixels; // of a picture that is given, before it is scaled; 0: FUM_MAX_PIXELS
+    // Where the picture changes: at white, from half on. Black is kept. It is scaled to the
+    // picture. A strength of 1 starts from noise alone then.
+    struct fum_image_source mask;
+    bool mask_invert; // black changes
+    double mask_blur; // deviation of a Gaussian, in pixels of the mask; 0: none
+    enum fum_inpaint_fill inpaint_fill;
+    // Draws the part around the mask alone, scaled to the size of the run, and puts it back.
+    bool only_masked;
+    int masked_padding;     // pixels around that part; 0: 32; below 0: none
+    bool no_mask_composite; // leaves what was decoded where the mask keeps the picture
+    int outpaint[4];      // pixels to add left, above, right and below, which the mask lets change
+    float image_guidance; // of models that follow instructions: towards the picture; 0: 1.5
+    int max_pixels;       // of a picture that is given, before it is scaled; 0: FUM_MAX_PIXELS
 
     // Adapters of the weights, added up in this order. Another set than in the request before
     // loads the weights that differ again, and compiles nothing. The files stay open until then.

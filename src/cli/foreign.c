@@ -83,9 +83,7 @@ static const struct cli_foreign_option options[] = {
     // sd-cli: pictures in, larger pictures, previews, video
     {"ref-image", true, CLI_UNSUPPORTED, NULL, NULL, 'r'},
     NOT_YET("end-img", true, NULL),
-    NOT_YET("mask", true, NULL),
     NOT_YET("image", true, NULL),
-    NOT_YET("img-cfg-scale", true, NULL),
     NOT_YET("ref-image-args", true, NULL),
     NOT_YET("increase-ref-index", false, NULL),
     NOT_YET("disable-auto-resize-ref-image", false, NULL),
@@ -198,7 +196,7 @@ static const struct cli_foreign_option options[] = {
     NO_EFFECT("no-mmap", false, "model files are read, never mapped"),
     // … and what is still missing
     RENAMED("init-image", true, "--init-img"),
-    NOT_YET("mask-image", true, NULL),
+    RENAMED("mask-image", true, "--mask"),
     RENAMED("denoising-strength", true, "--strength"),
     NOT_YET("subseed", true, NULL),
     NOT_YET("subseed-strength", true, NULL),

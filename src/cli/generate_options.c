@@ -18,6 +18,7 @@ enum {
     MAX_CLASS = 1 << 24,
     MAX_SCALE = 100000,
     MAX_REPEATS = 8,
+    MAX_BLUR = 1000,
     MAX_PIXELS = FUM_MAX_SIDE * FUM_MAX_SIDE,
 };
 
@@ -25,6 +26,7 @@ CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
 CLI_NAMES(mode_name, "img_gen", "txt2img")
 CLI_NAMES(adapter_mode_name, "auto", "immediately", "at_runtime") // as enum fum_adapter_mode
 CLI_NAMES(generator_name, "cuda", "cpu")                          // as enum fum_rng_kind
+CLI_NAMES(fill_name, "original", "fill", "noise", "zero")         // as enum fum_inpaint_fill
 CLI_NAMES(resize_name, "stretch", "crop", "pad")                  // as enum fum_resize_mode
 CLI_NAMES(seamless_name, "none", "x", "y", "xy")                  // as enum fum_seamless
 
@@ -142,6 +144,26 @@ const struct cli_option generate_option_table[] = {
      .max = 1, .help = "share of the steps that change it, up to 1 (default 0.75)"},
     {.name = "resize-mode", .kind = CLI_ENUM, .offset = PICTURE(resize_mode), .value = "NAME",
      .choice = resize_name, .help = "how it fills a size of another shape (default stretch):"},
+    {.name = "mask", .kind = CLI_PATH, .offset = PICTURE(mask.path), .value = "IMAGE",
+     .help = "change the picture where this one is white, and keep the rest"},
+    {.name = "mask-invert", .kind = CLI_FLAG, .offset = PICTURE(mask_invert),
+     .help = "change it where the mask is black"},
+    {.name = "mask-blur", .kind = CLI_REAL, .offset = PICTURE(mask_blur), .value = "PIXELS",
+     .min = 0, .max = MAX_BLUR, .help = "soften the mask by a Gaussian (default 0)"},
+    {.name = "inpaint-fill", .kind = CLI_ENUM, .offset = PICTURE(inpaint_fill), .value = "NAME",
+     .choice = fill_name, .help = "what is there at first (default original):"},
+    {.name = "inpaint-only-masked", .kind = CLI_FLAG, .offset = PICTURE(only_masked),
+     .help = "draw the part around the mask alone, at the full size"},
+    {.name = "inpaint-padding", .kind = CLI_INT, .offset = PICTURE(masked_padding),
+     .value = "PIXELS", .min = 0, .max = FUM_MAX_SIDE,
+     .help = "how much around the mask that part has (default 32)"},
+    {.name = "no-mask-composite", .kind = CLI_FLAG, .offset = PICTURE(no_mask_composite),
+     .help = "leave what was decoded where the mask keeps the picture"},
+    {.name = "outpaint", .kind = CLI_STRING, .offset = FIELD(outpaint), .value = "L,T,R,B",
+     .help = "add so many pixels left, above, right and below, and draw them"},
+    {.name = "img-cfg-scale", .kind = CLI_FLOAT, .offset = PICTURE(image_guidance), .value = "F",
+     .min = 0, .max = 1000,
+     .help = "guidance towards the picture, of models that follow instructions (default 1.5)"},
     {.name = "max-pixels", .kind = CLI_INT, .offset = PICTURE(max_pixels), .value = "N", .min = 1,
      .max = MAX_PIXELS, .help = "refuse pictures of more pixels (default 67108864)"},
 
@@ -302,6 +324,7 @@ struct generate_options generate_options_default(void) {
                                                  .classifier_scale = NAN,
                                                  .eta = NAN,
                                                  .strength = NAN,
+                                                 .masked_padding = -1,
                                                  .count = 1},
                                      .output = "output.png",
                                      .seed = {.value = 42},
@@ -479,6 +502,8 @@ static int check_size(const struct cli_command *command,
 // Replaces the marks of options that were not given, and values that the library spells otherwise.
 static void resolve_defaults(struct generate_options *options) {
     struct fum_generate_params *picture = &options->picture;
+    if (picture->masked_padding <= 0) // the library's, or none
+        picture->masked_padding = picture->masked_padding < 0 ? 0 : -1;
     if (isnan(picture->strength)) // the library's
         picture->strength = 0;
     else if (picture->strength == 0) // none

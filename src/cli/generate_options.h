@@ -17,6 +17,7 @@ struct generate_options {
     const char *model, *prediction, *embeddings_dir, *device, *variant;
     const char *prompt_file, *negative_file, *output;
     const char *noise, *step_noise, *save_latents, *trace, *dump_graph;
+    const char *outpaint;      // as given
     const char *from_png;      // a picture to draw again; NULL: none
     const char *invert;        // a picture whose noise is looked for; NULL: none
     const char *upscale_model; // enlarges the pictures; NULL: none does
@@ -53,9 +54,10 @@ struct generate_options generate_options_default(void);
 int generate_options_check(const struct cli_command *command, struct generate_options *options,
                            int argc, char **argv);
 
-// Checks the options about pictures that are given. Returns -1 to go on, else an exit status.
+// Checks the options about pictures that are given, and reads --outpaint. Returns -1 to go on, else
+// an exit status.
 int generate_options_check_pictures(const struct cli_command *command,
-                                    const struct generate_options *options);
+                                    struct generate_options *options);
 
 // Reports that a prompt is missing. Returns the exit status.
 int generate_options_no_prompt(const struct cli_command *command);

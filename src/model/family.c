@@ -99,10 +99,12 @@ const int fum_family_count = FUM_COUNT(fum_families);
 static const char *const same_components[][2] = {
     {"StableDiffusionImg2ImgPipeline", "StableDiffusionPipeline"},
     {"StableDiffusionInpaintPipeline", "StableDiffusionPipeline"},
+    {"StableDiffusionInstructPix2PixPipeline", "StableDiffusionPipeline"},
     {"LatentConsistencyModelPipeline", "StableDiffusionPipeline"},
     {"LatentConsistencyModelImg2ImgPipeline", "StableDiffusionPipeline"},
     {"StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLPipeline"},
     {"StableDiffusionXLInpaintPipeline", "StableDiffusionXLPipeline"},
+    {"StableDiffusionXLInstructPix2PixPipeline", "StableDiffusionXLPipeline"},
 };
 
 const char *fum_family_class(const char *class_name) {

@@ -143,7 +143,8 @@ enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *er
 
 enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
-    if (v->unet.in_channels != v->vae.latent_channels)
+    int latents = v->vae.latent_channels, in = v->unet.in_channels;
+    if (in != latents && in != 2 * latents && in != 2 * latents + 1)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: %s model, whose UNet also reads a picture (%d channels, the "
                              "latents have %d); generate cannot use it yet",

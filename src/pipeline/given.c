@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "base/macros.h"
-#include "io/resize.h"
 #include "pipeline/pipeline.h"
 
 bool fum_image_given(const struct fum_image_source *source) {
@@ -46,6 +45,7 @@ enum fum_result fum_given_open(const fum_pipeline *pipe, struct fum_run *run,
     if (!fum_image_given(&p->init_image)) return FUM_OK;
     enum fum_result result =
         fum_given_read(run, &p->init_image, pipe->view->vae.in_channels, original, err);
+    if (!result) result = fum_canvas_grow(run, err);
     if (result) return result;
     run->width = choose_side(pipe, p->width, original->width);
     run->height = choose_side(pipe, p->height, original->height);
@@ -64,21 +64,48 @@ enum fum_result fum_given_fit(const struct fum_run *run, const struct fum_bitmap
     return fum_bitmap_fit(from, ways[run->params->resize_mode], size, to, err);
 }
 
+#define DEFAULT_STRENGTH 0.75
+
+enum fum_result fum_given_prepare(struct fum_run *run, struct fum_error *err) {
+    double strength = run->params->strength;
+    if (strength < 0)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "a strength of 0 leaves no steps to take: raise it, up to 1");
+    run->given.strength = fum_canvas_grows(run->params) ? 1 : DEFAULT_STRENGTH;
+    if (strength > 0) run->given.strength = strength;
+    run->strength = run->given.strength;
+    if (run->given.picture.pixels) return FUM_OK;
+    return fum_given_fit(run, &run->given.original, &run->given.picture, err);
+}
+
+// Writes a picture's values in [-1, 1], 0 where a mask lets it change.
+static void read_values(const struct fum_bitmap *picture, const struct fum_bitmap *without,
+                        float *values) {
+    size_t count = (size_t)picture->width * (size_t)picture->height,
+           channels = (size_t)picture->channels;
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; c < channels; c++)
+            values[i * channels + c] = without && without->pixels[i] >= FUM_MASK_CHANGES
+                                           ? 0
+                                           : (float)picture->pixels[i * channels + c] / 255 * 2 - 1;
+}
+
 enum fum_result fum_given_encode(fum_pipeline *pipe, const struct fum_run *run,
-                                 const struct fum_bitmap *picture,
+                                 const struct fum_bitmap *without,
                                  struct fum_given_latents *latents, struct fum_error *err) {
+    const struct fum_bitmap *picture = &run->given.picture;
     size_t count = (size_t)picture->width * (size_t)picture->height * (size_t)picture->channels;
     size_t one =
         (size_t)run->latent_width * (size_t)run->latent_height * (size_t)run->latent_channels;
     float *values = fum_alloc(count, sizeof *values);
     bool posterior = latents->drawn && pipe->kind->encode_posterior;
     latents->mean = fum_alloc(one, sizeof *latents->mean);
+    latents->drawn = posterior;
     if (posterior) latents->deviation = fum_alloc(one, sizeof *latents->deviation);
     enum fum_result result = FUM_OK;
     if (!values || !latents->mean || (posterior && !latents->deviation))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the latents of a picture");
-    for (size_t i = 0; i < count && !result; i++)
-        values[i] = (float)picture->pixels[i] / 255 * 2 - 1;
+    if (!result) read_values(picture, without, values);
     const struct fum_pixels pixels = {values, picture->height, picture->width};
     if (!result && posterior)
         result =
@@ -97,6 +124,9 @@ static void free_latents(struct fum_given_latents *latents) {
 void fum_given_free(struct fum_given *given) {
     fum_bitmap_free(&given->original);
     fum_bitmap_free(&given->picture);
+    fum_bitmap_free(&given->mask.whole);
+    fum_bitmap_free(&given->mask.soft);
+    fum_free(given->mask.latents);
     free_latents(&given->start);
     free_latents(&given->masked);
     *given = (struct fum_given){0};

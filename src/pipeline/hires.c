@@ -202,14 +202,13 @@ static enum fum_result enlarge_latents(const struct job *job, const struct small
 // Enlarges a picture and encodes it again.
 static enum fum_result enlarge_picture(const struct job *job, const struct small *small,
                                        struct fum_run *run, struct fum_error *err) {
-    struct fum_bitmap large = {.width = job->width, .height = job->height};
+    struct fum_bitmap *large = &run->given.picture;
+    *large = (struct fum_bitmap){.width = job->width, .height = job->height};
     enum fum_result result =
-        job->way ? job->way->scale(&small->picture, job->width, job->height, &large, err)
-                 : fum_enlarge_by_network(job->network, &small->picture, &large, err);
+        job->way ? job->way->scale(&small->picture, job->width, job->height, large, err)
+                 : fum_enlarge_by_network(job->network, &small->picture, large, err);
     run->given.start.drawn = true;
-    if (!result) result = fum_given_encode(job->pipe, run, &large, &run->given.start, err);
-    fum_bitmap_free(&large);
-    return result;
+    return result ? result : fum_given_encode(job->pipe, run, NULL, &run->given.start, err);
 }
 
 // Draws picture job->index again from its enlarged self.

@@ -95,6 +95,15 @@ static void draw_given(const struct fum_run *run, struct generators *g, const st
         out[i] = latents->mean[i] + (latents->deviation ? latents->deviation[i] * out[i] : 0);
 }
 
+// Replaces latents by noise where the mask lets them change.
+static void fill_noise(const struct fum_run *run, float *image, const float *noise) {
+    size_t channels = (size_t)run->latent_channels;
+    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width;
+    const float *mask = run->given.mask.latents;
+    for (size_t i = 0; mask && i < pixels * channels; i++)
+        if (mask[i / channels] > 0) image[i] = noise[i];
+}
+
 // Draws what a picture starts from: its latents and its noise, in the order of diffusers.
 static void draw_start(const struct fum_run *run, struct generators *g, struct fum_start *n,
                        size_t b, int image) {
@@ -104,6 +113,8 @@ static void draw_start(const struct fum_run *run, struct generators *g, struct f
     draw_given(run, g, n, &run->given.start, n->image ? n->image + at : NULL);
     draw_first(run, g, n, image);
     to_channels_last(n->draw, n->noise + at, run, 1);
+    if (n->image && run->params->inpaint_fill == FUM_INPAINT_NOISE)
+        fill_noise(run, n->image + at, n->noise + at);
     to_channels_last(n->draw, state, run, (float)program->init_scale);
     if (n->image && program->image_scale != 0)
         for (size_t i = 0; i < n->one; i++)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_EXTRAS = 16, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
+enum { MAX_EXTRAS = 24, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
 // Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's
 // default.
@@ -19,6 +19,7 @@ struct extras {
     size_t count;
     char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
     char strength[FUM_IMAGE_NUMBER], upscale[FUM_IMAGE_NUMBER], steps[FUM_IMAGE_NUMBER], size[32];
+    char image_scale[FUM_IMAGE_NUMBER], blur[FUM_IMAGE_NUMBER];
     char between[200], adapters[500];
 };
 
@@ -62,6 +63,23 @@ static void describe_second_pass(const struct fum_run *run, struct extras *e) {
         add_extra(e, "Hires upscaler", slash ? slash + 1 : hires->upscaler);
 }
 
+// Adds what a mask does, with A1111's keys.
+static void collect_mask(const struct fum_run *run, struct extras *e) {
+    static const char *const fills[] = {[FUM_INPAINT_FILL] = "fill",
+                                        [FUM_INPAINT_NOISE] = "latent noise",
+                                        [FUM_INPAINT_ZERO] = "latent nothing"};
+    const struct fum_generate_params *p = run->params;
+    if (p->image_guidance > 0)
+        add_extra(e, "Image CFG scale",
+                  fum_image_format_number(e->image_scale, (double)p->image_guidance));
+    if (!run->given.mask.soft.pixels) return;
+    if (p->mask_blur > 0) add_extra(e, "Mask blur", fum_image_format_number(e->blur, p->mask_blur));
+    if (p->mask_invert) add_extra(e, "Mask mode", "Inpaint not masked");
+    add_extra(e, "Masked content",
+              (size_t)p->inpaint_fill < FUM_COUNT(fills) ? fills[p->inpaint_fill] : NULL);
+    if (p->only_masked) add_extra(e, "Inpaint area", "Only masked");
+}
+
 static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, struct extras *e) {
     const struct fum_generate_params *p = run->params;
     const struct fum_sample_program *program = run->program;
@@ -80,6 +98,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
                   fum_image_format_number(e->eta, program->eta));
+    collect_mask(run, e);
     add_extra(e, "Timestep spacing", fum_spacing_word(program->spacing));
     add_extra(e, "Prediction type", fum_prediction_word(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);
@@ -147,6 +166,7 @@ char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, u
         .height = run->height,
         .model_hash = digest ? hash : NULL,
         .model = model_name(pipe, name),
+        .denoising = run->given.strength,
         .clip_skip = run->clip_skip,
         .rng = p->rng == FUM_RNG_CPU ? "CPU" : "NV",
         .extra = extras.pairs,

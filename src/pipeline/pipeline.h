@@ -48,11 +48,20 @@ struct fum_guide {
     fum_tensor *labels, *factors; // i32 [batch]; f32 [evals, 1], factors of the loss's gradient
 };
 
+// Inputs that tasks with given pictures add to the recorded step.
+struct fum_given_inputs {
+    fum_tensor *mask, *image, *noise, *levels; // of sampler_blend
+    // Channels that the UNet reads beside the latents, [copies · batch, height, width, channels].
+    fum_tensor *beside;
+    fum_tensor *scales; // f32 [2]: guidance by the prompt, and by the picture
+};
+
 // The recorded step for one shape.
 struct fum_denoiser {
     int copies, batch, height, width, tokens; // latent pixels
     int guided;             // copies that the sampler's update takes: 1 after a merging task
     struct fum_tasks tasks; // that are part of the step
+    struct fum_given_inputs given;
     int evals, history, noise_rows;
     bool learned;  // the model gives the variance of each step's noise
     bool corrects; // some steps have a size that is found from norms

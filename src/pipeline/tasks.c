@@ -23,6 +23,9 @@ enum fum_result fum_tasks_choose(fum_pipeline *pipe, struct fum_run *run, struct
     int count = 0;
     for (int i = 0; i < FUM_TASK_COUNT; i++)
         if (tasks[i]->serves(pipe, run->params)) run->tasks.at[count++] = tasks[i];
+    if (fum_mask_given(run->params) && !fum_image_given(&run->params->init_image))
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "a mask, or a larger canvas, needs a picture to change");
     enum fum_result result = fum_given_open(pipe, run, err);
     return result ? result : check_used(pipe, run, err);
 }

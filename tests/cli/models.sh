@@ -179,12 +179,12 @@ described() {
     expect 1 "$1" generate -m m heart
 }
 model sd1
-put model_index.json _class_name '"StableDiffusionInstructPix2PixPipeline"'
-described 'm: a StableDiffusionInstructPix2PixPipeline, which is none of the pipelines that generate can use yet'
+put model_index.json _class_name '"StableDiffusionUpscalePipeline"'
+described 'm: a StableDiffusionUpscalePipeline, which is none of the pipelines that generate can use yet'
 model sd1
 rm -r m/unet
 cp -r "$FUM_TEST_DATA/model-variants/lcm" m/unet
-described 'm: an inpainting model, whose UNet also reads a picture \(9 channels, the latents have 4\); generate cannot use it'
+expect 1 'the model m inpaints: give a picture with --init-img' generate -m m heart
 model sd1
 sed -i '/_class_name/d' m/model_index.json
 expect 1 'm/model_index.json: has no "_class_name"' info m

@@ -8,17 +8,22 @@ are given, latents and 8-bit pictures by case). All draws come from one CPU gene
 posterior, the noise, the masked picture's posterior, then the steps' noise. All in f32 on the CPU.
 """
 import json
+import os
+import shutil
 import sys
 import types
 import warnings
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
+from diffusers import (StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline, StableDiffusionInstructPix2PixPipeline,
+                       StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline, StableDiffusionXLInpaintPipeline,
+                       UNet2DConditionModel)
 from PIL import Image
 from safetensors.torch import save_file
 
 sys.modules.setdefault("torchsde", types.ModuleType("torchsde"))  # runs.py imports it; no sampler here uses it
+import models  # noqa: E402
 import runs  # noqa: E402
 
 warnings.filterwarnings("ignore")
@@ -45,12 +50,53 @@ def img2img_cases():
     yield dict(model="sdxl", task="img2img", sampler="dpm++2m", schedule="karras", steps=5, strength=0.5, guidance=1.0)
 
 
+def inpaint_cases():
+    for sampler in ("euler", "euler_a", "ddim", "dpm++2m", "heun", "unipc", "pndm", "dpm2"):
+        yield dict(model="sd1", task="inpaint", sampler=sampler, steps=4, strength=0.75)
+    yield dict(model="sd1", task="inpaint", sampler="euler", steps=3, strength=1.0)
+    yield dict(model="sd1", task="inpaint", sampler="ddim", steps=3, strength=1.0, guidance=1.0, width=24)
+    yield dict(model="sdxl", task="inpaint", sampler="euler", steps=4, strength=0.6)
+    for strength in (1.0, 0.7):
+        yield dict(model="inpaint", task="inpaint", sampler="euler_a", steps=4, strength=strength)
+        yield dict(model="inpaint", task="inpaint", sampler="dpm++2m", steps=4, strength=strength, negative="grey")
+    yield dict(model="inpaint", task="inpaint", sampler="ddim", steps=3, strength=1.0, guidance=1.0)
+
+
+def edit_cases():
+    for sampler in ("euler", "euler_a", "ddim", "dpm++2m"):
+        yield dict(model="edit", task="pix2pix", sampler=sampler, steps=4, guidance=7.5, image_guidance=1.5)
+    yield dict(model="edit", task="pix2pix", sampler="ddim", steps=3, guidance=4.0, image_guidance=2.5, negative="grey")
+    yield dict(model="edit", task="pix2pix", sampler="ddim", steps=3, guidance=1.0, image_guidance=1.5)
+
+
 def cases():
     yield from img2img_cases()
+    yield from inpaint_cases()
+    yield from edit_cases()
+
+
+def save_model(data, name, channels, seed, cls):
+    """A tiny model whose UNet reads more than latents."""
+    base = StableDiffusionPipeline.from_pretrained(f"{data}/model-train", safety_checker=None)
+    parts = dict(base.components)
+    parts["unet"] = models.randomise(UNet2DConditionModel.from_config(dict(base.unet.config, in_channels=channels)), seed)
+    parts["text_encoder"] = models.clip(name, "text_encoder", seed + 10, hidden_size=8, intermediate_size=16)[0]
+    parts["tokenizer"] = StableDiffusionPipeline.from_pretrained(f"{data}/model-sd1", safety_checker=None).tokenizer
+    parts["scheduler"] = runs.EulerDiscreteScheduler.from_config(dict(base.scheduler.config))
+    pipe = cls(**parts, requires_safety_checker=False).to(torch.float16)
+    folder = f"{data}/model-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    pipe.save_pretrained(folder)
+    os.remove(f"{folder}/tokenizer/tokenizer.json")
+    for file in ("vocab.json", "merges.txt"):
+        shutil.copyfile(f"{data}/model-sd1/tokenizer/{file}", f"{folder}/tokenizer/{file}")
+    models.clean(folder)
 
 
 PIPELINES = {("sd1", "img2img"): StableDiffusionImg2ImgPipeline, ("sd2", "img2img"): StableDiffusionImg2ImgPipeline,
-             ("sdxl", "img2img"): StableDiffusionXLImg2ImgPipeline}
+             ("sdxl", "img2img"): StableDiffusionXLImg2ImgPipeline, ("sd1", "inpaint"): StableDiffusionInpaintPipeline,
+             ("sdxl", "inpaint"): StableDiffusionXLInpaintPipeline, ("inpaint", "inpaint"): StableDiffusionInpaintPipeline,
+             ("edit", "pix2pix"): StableDiffusionInstructPix2PixPipeline}
 
 
 def arguments(case, given):
@@ -59,8 +105,12 @@ def arguments(case, given):
                 output_type="latent")
     if case["task"] != "pix2pix":
         more["strength"] = case["strength"]
-    if case["task"] == "img2img":  # which has no size of its own
+    if case["task"] == "inpaint":
+        more.update(mask_image=Image.fromarray(given["mask"]), width=case["width"], height=case["height"])
+    else:  # which have no size of their own
         more["image"] = more["image"].resize((case["width"], case["height"]), Image.LANCZOS)
+    if case["task"] == "pix2pix":
+        more["image_guidance_scale"] = case["image_guidance"]
     return more
 
 
@@ -75,7 +125,11 @@ def run(pipe, base, case, given):
 
 
 def main(data):
-    given = {"picture": photo(1, 20, 18)}
+    save_model(data, "inpaint", 9, 301, StableDiffusionInpaintPipeline)
+    save_model(data, "edit", 8, 302, StableDiffusionInstructPix2PixPipeline)
+    mask = np.zeros((18, 20), np.uint8)
+    mask[4:13, 6:17] = 255
+    given = {"picture": photo(1, 20, 18), "mask": mask}
     tensors = {name: torch.from_numpy(value) for name, value in given.items()}
     index, pipes = [], {}
     for i, case in enumerate(cases()):

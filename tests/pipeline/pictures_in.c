@@ -53,6 +53,10 @@ static struct fum_image_source png_of(const struct context *c, const char *name)
     return (struct fum_image_source){.data = png, .bytes = bytes};
 }
 
+static void release(const struct fum_image_source *source) {
+    fum_free((void *)(uintptr_t)source->data);
+}
+
 static struct fum_generate_params read_case(const cJSON *spec) {
     return (struct fum_generate_params){
         .prompt = fum_json_string(spec, "prompt", ""),
@@ -64,6 +68,7 @@ static struct fum_generate_params read_case(const cJSON *spec) {
         .schedule = fum_json_string(spec, "schedule", NULL),
         .guidance = (float)fum_json_number(spec, "guidance", 0),
         .strength = fum_json_number(spec, "strength", 0),
+        .image_guidance = (float)fum_json_number(spec, "image_guidance", 0),
         .seed = (uint64_t)fum_json_number(spec, "seed", 0),
         .rng = FUM_RNG_CPU,
         .on_image = keep,
@@ -87,12 +92,16 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
     struct fum_error err = {0};
     struct kept kept = {0};
     struct fum_generate_params params = read_case(spec);
+    bool inpaints = !strcmp(fum_json_string(spec, "task", ""), "inpaint");
     params.init_image = png_of(c, "picture");
+    if (inpaints) params.mask = png_of(c, "mask");
+    params.no_mask_composite = true;
     params.user = &kept;
     bool good = !fum_generate(pipeline_of(c, fum_json_string(spec, "model", "")), &params, &err);
     if (!good) print_message("%3d: %s\n", index, err.text);
     good = good && compare(c, index, spec, &kept);
-    fum_free((void *)(uintptr_t)params.init_image.data);
+    release(&params.init_image);
+    release(&params.mask);
     kept_free(&kept);
     return good;
 }
@@ -108,6 +117,154 @@ static void runs_from_pictures_match_diffusers(void **state) {
     assert_true(index > 0);
     assert_int_equal(bad, 0);
     assert_int_equal(fum_device_validation_messages(c->device), 0);
+}
+
+// ---- what is kept, and what is refused ----
+
+enum { SIDE = 16 };
+
+// A grey ramp as a PNG, and a mask whose right half is white.
+struct pictures {
+    uint8_t ramp[3 * SIDE * SIDE], half[SIDE * SIDE];
+    struct fum_image_source ramp_png, half_png, black_png;
+};
+
+static struct fum_image_source encode(const uint8_t *pixels, int channels) {
+    struct fum_error err = {0};
+    uint8_t *png = NULL;
+    size_t bytes = 0;
+    const struct fum_picture picture = {
+        .pixels = pixels, .width = SIDE, .height = SIDE, .channels = channels};
+    ok(fum_image_encode_png(&picture, &png, &bytes, &err), &err);
+    return (struct fum_image_source){.data = png, .bytes = bytes};
+}
+
+static struct pictures make_pictures(void) {
+    static const uint8_t black[SIDE * SIDE];
+    struct pictures p;
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        for (int c = 0; c < 3; c++) p.ramp[3 * i + c] = (uint8_t)(i + 40 * c);
+        p.half[i] = i % SIDE >= SIDE / 2 ? 255 : 0;
+    }
+    p.ramp_png = encode(p.ramp, 3);
+    p.half_png = encode(p.half, 1);
+    p.black_png = encode(black, 1);
+    return p;
+}
+
+static void release_pictures(struct pictures *p) {
+    release(&p->ramp_png);
+    release(&p->half_png);
+    release(&p->black_png);
+}
+
+static struct fum_generate_params plain_request(const struct pictures *p, struct kept *kept) {
+    return (struct fum_generate_params){.prompt = "a red ship",
+                                        .steps = 3,
+                                        .guidance = 2,
+                                        .sampler = "euler",
+                                        .init_image = p->ramp_png,
+                                        .mask = p->half_png,
+                                        .on_image = keep,
+                                        .user = kept};
+}
+
+// Counts the pixels of a half of a picture that differ from the ramp.
+static int count_changed(const struct kept *kept, const struct pictures *p, int from, int to) {
+    int changed = 0;
+    for (int y = 0; y < SIDE; y++)
+        for (int x = from; x < to; x++)
+            changed +=
+                memcmp(kept->pixels + 3 * (y * SIDE + x), p->ramp + 3 * (y * SIDE + x), 3) != 0;
+    return changed;
+}
+
+static void kept_pixels_are_the_pictures(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    struct pictures p = make_pictures();
+    struct fum_generate_params params = plain_request(&p, &kept);
+    fum_pipeline *pipe = pipeline_of(c, "sd1");
+    for (int fill = FUM_INPAINT_ORIGINAL; fill <= FUM_INPAINT_ZERO; fill++) {
+        params.inpaint_fill = (enum fum_inpaint_fill)fill;
+        ok(fum_generate(pipe, &params, &err), &err);
+        assert_int_equal(kept.width, SIDE);
+        assert_int_equal(count_changed(&kept, &p, 0, SIDE / 2), 0);
+        assert_true(count_changed(&kept, &p, SIDE / 2, SIDE) > SIDE);
+    }
+    params.mask_invert = true;
+    ok(fum_generate(pipe, &params, &err), &err);
+    assert_int_equal(count_changed(&kept, &p, SIDE / 2, SIDE), 0);
+    params.no_mask_composite = true;
+    ok(fum_generate(pipe, &params, &err), &err);
+    assert_true(count_changed(&kept, &p, SIDE / 2, SIDE) > SIDE);
+    params.no_mask_composite = params.mask_invert = false;
+    params.only_masked = true;
+    params.masked_padding = 1;
+    params.width = params.height = 2 * SIDE;
+    ok(fum_generate(pipe, &params, &err), &err);
+    assert_int_equal(kept.width, SIDE);
+    assert_int_equal(count_changed(&kept, &p, 0, SIDE / 2), 0);
+    assert_true(count_changed(&kept, &p, SIDE / 2, SIDE) > SIDE);
+    kept_free(&kept);
+    release_pictures(&p);
+}
+
+static void a_canvas_grows(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    struct pictures p = make_pictures();
+    struct fum_generate_params params = plain_request(&p, &kept);
+    params.mask = (struct fum_image_source){0};
+    params.outpaint[0] = 8;
+    params.outpaint[3] = 16;
+    ok(fum_generate(pipeline_of(c, "sd1"), &params, &err), &err);
+    assert_int_equal(kept.width, SIDE + 8);
+    assert_int_equal(kept.height, SIDE + 16);
+    for (int y = 0; y < SIDE; y++)
+        assert_memory_equal(kept.pixels + 3 * (y * kept.width + 8), p.ramp + 3 * y * SIDE,
+                            3 * SIDE);
+    kept_free(&kept);
+    release_pictures(&p);
+}
+
+// Draws with one thing changed. Each is one clear error.
+static void refuse(struct context *c, const char *model, const struct fum_generate_params *params,
+                   const char *says) {
+    struct fum_error err = {0};
+    assert_int_not_equal(fum_generate(pipeline_of(c, model), params, &err), FUM_OK);
+    if (!strstr(err.text, says)) fail_msg("\"%s\" does not say \"%s\"", err.text, says);
+}
+
+static void bad_pictures_are_refused(void **state) {
+    struct context *c = *state;
+    struct kept kept = {0};
+    struct pictures p = make_pictures();
+    struct fum_generate_params params = plain_request(&p, &kept);
+    params.mask = p.black_png;
+    refuse(c, "sd1", &params, "the mask lets nothing change");
+    params.mask = p.half_png;
+    params.strength = 0.1;
+    refuse(c, "sd1", &params, "leaves none to take");
+    params.strength = -1;
+    refuse(c, "sd1", &params, "a strength of 0 leaves no steps");
+    params.strength = 0;
+    params.max_pixels = 100;
+    refuse(c, "sd1", &params, "outside the limits");
+    params.max_pixels = 0;
+    params.init_image = (struct fum_image_source){.path = "nowhere.png"};
+    refuse(c, "sd1", &params, "nowhere.png");
+    params.init_image = (struct fum_image_source){.data = "GIF89a", .bytes = 6};
+    refuse(c, "sd1", &params, "not a picture");
+    params.init_image = (struct fum_image_source){0};
+    refuse(c, "sd1", &params, "needs a picture");
+    params.mask = (struct fum_image_source){0};
+    refuse(c, "inpaint", &params, "inpaints: give a picture");
+    refuse(c, "edit", &params, "edits pictures: give one");
+    assert_int_equal(kept.count, 0);
+    release_pictures(&p);
 }
 
 static int set_up(void **state) {
@@ -130,6 +287,9 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_from_pictures_match_diffusers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_from_pictures_match_diffusers),
+                                       cmocka_unit_test(kept_pixels_are_the_pictures),
+                                       cmocka_unit_test(a_canvas_grows),
+                                       cmocka_unit_test(bad_pictures_are_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
