@@ -51,7 +51,6 @@ static const struct cli_foreign_option options[] = {
     NOT_YET("embeddings-connectors", true, NULL),
     NOT_YET("vae-format", true, "auto"),
     NOT_YET("audio-vae", true, NULL),
-    NOT_YET("tae", true, NULL),
     NOT_YET("taesd-preview-only", false, NULL),
     NOT_YET("tensor-type-rules", true, NULL),
     NOT_YET("model-args", true, NULL),

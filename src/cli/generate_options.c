@@ -86,6 +86,7 @@ const struct cli_option generate_option_table[] = {
      .help = "the VAE, or a small autoencoder such as TAESD"},
     {.name = "taesd", .kind = CLI_PATH, .offset = PART(taesd), .value = "PATH",
      .help = "a small autoencoder, in place of the VAE"},
+    {.name = "tae", .kind = CLI_PATH, .offset = PART(taesd), .value = "PATH"},
     {.name = "weights-variant", .kind = CLI_STRING, .offset = PART(weights_variant),
      .value = "NAME", .help = "prefer such files of a folder, as fp16 for model.fp16.safetensors"},
 

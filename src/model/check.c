@@ -34,6 +34,7 @@ static void build_unet(fum_graph *g, const struct fum_model_view *v) {
 static void build_vae(fum_graph *g, const struct fum_model_view *v) {
     struct fum_vae_moments moments;
     fum_vae_decode(g, &v->vae, NULL, input(g, "z", v->vae.latent_channels));
+    if (v->vae.decoder_only) return;
     fum_vae_encode(g, &v->vae, NULL, input(g, "pixels", v->vae.in_channels), &moments);
 }
 

@@ -9,6 +9,8 @@
 #include "io/loader.h"
 #include "model/family.h"
 
+struct fum_tiny_style;
+
 // How sure the prediction type is.
 enum fum_checkpoint_evidence {
     FUM_CHECKPOINT_STATED, // by a marker tensor or the file's metadata
@@ -60,6 +62,8 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
                                   const struct fum_family *family, int size, struct fum_error *err);
 cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
                                  const struct fum_family *family, int size, struct fum_error *err);
+cJSON *fum_checkpoint_tiny_config(const fum_loader *loader, const struct fum_tiny_style *style,
+                                  struct fum_error *err);
 cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_family_text *text,
                                   struct fum_error *err);
 

@@ -58,6 +58,7 @@ static const struct autoencoder_class {
     {fum_autoencoder_class, "autoencoder", "variational autoencoder", parse_vae},
     {"VQModel", "vqvae", "VQ-VAE", fum_model_parse_vqvae},
     {"AutoencoderKL", "vae", "autoencoder of latent diffusion", parse_kl},
+    {"AutoencoderTiny", "vae", "small autoencoder", parse_kl},
 };
 
 static const struct autoencoder_class *find_class(const cJSON *config) {

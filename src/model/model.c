@@ -66,7 +66,8 @@ static enum fum_result find_projection(fum_model *model, struct fum_error *err) 
 
 // Describes a picture as latents that need no decoding.
 static struct fum_vae_config picture_config(const struct fum_unet_config *unet) {
-    return (struct fum_vae_config){.in_channels = unet->in_channels,
+    return (struct fum_vae_config){.kind = &fum_vae_kl,
+                                   .in_channels = unet->in_channels,
                                    .out_channels = unet->in_channels,
                                    .latent_channels = unet->in_channels,
                                    .num_blocks = 1,
@@ -174,6 +175,7 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     bool folder = model->folder != NULL;
     *t = family->traits;
     t->unit_pixels = draws_unit_pixels(model, t->unit_pixels);
+    t->vae_overflows_f16 = t->vae_overflows_f16 && !model->view.vae.kind->fits_f16;
     t->skip_negative = !folder; // as A1111 does; diffusers skips layers of the prompt alone
     t->skip_base = folder ? family->folder_skip : 0;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.

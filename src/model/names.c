@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Finds a component's tensors in a file, wherever they may be. Layouts with names of their own are
-// in names_ldm.c and names_openclip.c.
+// in names_ldm.c, names_openclip.c and names_tiny.c.
 #include "model/names.h"
 
 #include "base/error.h"
@@ -31,6 +31,10 @@ static const struct {
     {"vae", "", "decoder.mid.block_1.conv1.weight", &fum_layout_ldm_vae},
     {"vae", "", "decoder.mid_block.resnets.0.conv1.weight", &layout_diffusers},
     {"vae", "vae.", "decoder.mid_block.resnets.0.conv1.weight", &layout_diffusers},
+    {"vae", "", "decoder.layers.0.weight", &fum_layout_tiny},
+    {"vae", "", "taesd_decoder.1.weight", &fum_layout_tiny},
+    {"vae", "", "decoder.1.weight", &fum_layout_tiny},
+    {"vae", "", "1.weight", &fum_layout_tiny},
     {"text_encoder", "cond_stage_model.transformer.", "text_model.final_layer_norm.weight",
      &layout_diffusers},
     {"text_encoder", "cond_stage_model.transformer.", "final_layer_norm.weight", &layout_diffusers},

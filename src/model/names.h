@@ -31,6 +31,14 @@ enum fum_result fum_names_create_original(fum_names **names, const fum_loader *l
                                           const cJSON *config, struct fum_error *err);
 void fum_names_destroy(fum_names **names);
 
+// How a file numbers the layers of a small autoencoder (TAESD).
+struct fum_tiny_style {
+    const char *decoder, *encoder; // before the numbers; encoder NULL: the file has none
+    int shift;                     // of the decoder's numbers against diffusers'
+};
+// Returns the style of a file; NULL: it holds no small autoencoder.
+const struct fum_tiny_style *fum_tiny_find_style(const fum_loader *loader);
+
 // Returns what comes before the component's names in the file; NULL: it is not there. *openclip:
 // its names are OpenCLIP's.
 const char *fum_names_find_prefix(const fum_loader *loader, const char *component, bool *openclip);

@@ -30,7 +30,7 @@ struct fum_names_layout {
 };
 
 extern const struct fum_names_layout fum_layout_ldm_unet, fum_layout_ldm_vae,
-    fum_layout_ldm_control, fum_layout_openclip;
+    fum_layout_ldm_control, fum_layout_openclip, fum_layout_tiny;
 
 // A module of the builders' naming and the file's name for it. Below it, `rules` rename its
 // children; without rules they keep their names.

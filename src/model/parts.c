@@ -105,8 +105,9 @@ static enum fum_result find_source(fum_model *model, const char *path, const cha
     bool folder = fum_path_is_dir(path);
     source->file = path;
     source->dir = folder ? path : folder_of(model->arena, path);
-    if (folder && fum_folder_is(path)) source->dir = fum_path_join(model->arena, path, component);
-    if (!source->dir) return no_memory(err);
+    const char *inside = folder ? fum_path_join(model->arena, path, component) : NULL;
+    if (!source->dir || (folder && !inside)) return no_memory(err);
+    if (folder && fum_path_is_dir(inside)) source->dir = inside;
     enum fum_result result = FUM_OK;
     if (folder || is_component_file(path)) result = read_config(model, source, component, err);
     if (!result && folder)
@@ -159,6 +160,11 @@ static enum fum_result derive_vae(fum_model *model, struct source *source, struc
     struct fum_family family = *fum_family_find("sd1");
     bool openclip;
     const char *prefix = fum_names_find_prefix(source->loader, "vae", &openclip);
+    const struct fum_tiny_style *tiny = fum_tiny_find_style(source->loader);
+    if (tiny) {
+        source->config = fum_checkpoint_tiny_config(source->loader, tiny, err);
+        return source->config ? FUM_OK : FUM_ERR_FORMAT;
+    }
     family.file.vae_scale = latent_scale(model);
     source->config = fum_checkpoint_vae_config(source->loader, prefix, &family, 0, err);
     return source->config ? FUM_OK : FUM_ERR_FORMAT;

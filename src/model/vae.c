@@ -6,6 +6,7 @@
 // - Decoder blocks have one residual block more than encoder blocks.
 #include "model/vae.h"
 
+#include "base/macros.h"
 #include "model/config.h"
 #include "model/vae_passes.h"
 #include "nn/nn.h"
@@ -23,35 +24,50 @@ static void check_types(struct fum_config *c, const char *key, const char *wante
         if (strcmp(fum_config_list_string(c, key, i), wanted)) fum_config_unsupported(c, key);
 }
 
+static void parse_kl(struct fum_vae_config *v, struct fum_config *c) {
+    v->num_blocks = fum_config_list(c, "block_out_channels", FUM_VAE_MAX_BLOCKS);
+    v->layers = fum_config_int(c, "layers_per_block", 1, 1, 16);
+    v->groups = fum_config_int(c, "norm_num_groups", 32, 1, 1 << 16);
+    v->mid_attention = fum_config_bool(c, "mid_block_add_attention", true);
+    v->quant_conv = fum_config_bool(c, "use_quant_conv", true);
+    v->post_quant_conv = fum_config_bool(c, "use_post_quant_conv", true);
+    v->scale = fum_config_number(c, "scaling_factor", 0.18215, 1e-6, 1e6);
+    v->code_channels = 2 * v->latent_channels;
+    if (!v->num_blocks)
+        fum_config_fail(c, "block_out_channels", "is missing: this is no AutoencoderKL");
+    fum_config_only(c, "act_fn", 0, "silu");
+    check_types(c, "down_block_types", "DownEncoderBlock2D", v->num_blocks);
+    check_types(c, "up_block_types", "UpDecoderBlock2D", v->num_blocks);
+    if (c->result) return;
+    fum_config_ints(c, "block_out_channels",
+                    &(struct fum_config_list){v->channels, v->num_blocks, 0, 1, 1 << 16});
+    for (int i = 0; i < v->num_blocks && !c->result; i++)
+        if (v->channels[i] % v->groups)
+            fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels",
+                            v->groups, v->channels[i]);
+}
+
+// Returns the kind of a class. AutoencoderKL's stands for all that are not listed, such as VQModel.
+static const struct fum_vae_kind *find_kind(struct fum_config *c) {
+    static const struct fum_vae_kind *const kinds[] = {&fum_vae_kl, &fum_vae_tiny};
+    const char *name = fum_config_string(c, "_class_name", kinds[0]->class_name);
+    for (size_t i = 0; i < FUM_COUNT(kinds); i++)
+        if (!strcmp(kinds[i]->class_name, name)) return kinds[i];
+    return kinds[0];
+}
+
 enum fum_result fum_vae_config_parse(struct fum_vae_config *v, const cJSON *json, const char *where,
                                      struct fum_error *err) {
     struct fum_config c = {.json = json, .where = where, .err = err};
     *v = (struct fum_vae_config){
+        .kind = find_kind(&c),
         .in_channels = fum_config_int(&c, "in_channels", 3, 1, 64),
         .out_channels = fum_config_int(&c, "out_channels", 3, 1, 64),
         .latent_channels = fum_config_int(&c, "latent_channels", 4, 1, FUM_VAE_MAX_LATENT),
-        .num_blocks = fum_config_list(&c, "block_out_channels", FUM_VAE_MAX_BLOCKS),
-        .layers = fum_config_int(&c, "layers_per_block", 1, 1, 16),
-        .groups = fum_config_int(&c, "norm_num_groups", 32, 1, 1 << 16),
-        .mid_attention = fum_config_bool(&c, "mid_block_add_attention", true),
-        .quant_conv = fum_config_bool(&c, "use_quant_conv", true),
-        .post_quant_conv = fum_config_bool(&c, "use_post_quant_conv", true),
-        .scale = fum_config_number(&c, "scaling_factor", 0.18215, 1e-6, 1e6),
         .shift = fum_config_number(&c, "shift_factor", 0, -1e6, 1e6),
     };
-    v->code_channels = 2 * v->latent_channels;
-    if (!v->num_blocks)
-        fum_config_fail(&c, "block_out_channels", "is missing: this is no AutoencoderKL");
-    fum_config_only(&c, "act_fn", 0, "silu");
-    check_types(&c, "down_block_types", "DownEncoderBlock2D", v->num_blocks);
-    check_types(&c, "up_block_types", "UpDecoderBlock2D", v->num_blocks);
+    v->kind->parse(v, &c);
     if (c.result) return c.result;
-    fum_config_ints(&c, "block_out_channels",
-                    &(struct fum_config_list){v->channels, v->num_blocks, 0, 1, 1 << 16});
-    for (int i = 0; i < v->num_blocks && !c.result; i++)
-        if (v->channels[i] % v->groups)
-            fum_config_fail(&c, "norm_num_groups", "is %d, which does not divide %d channels",
-                            v->groups, v->channels[i]);
     v->has_stats = fum_config_floats(&c, "latents_mean", v->mean, v->latent_channels) &&
                    fum_config_floats(&c, "latents_std", v->std, v->latent_channels);
     for (int i = 0; v->has_stats && i < v->latent_channels; i++)
@@ -118,6 +134,16 @@ fum_tensor *fum_vae_decode_head(fum_graph *graph, const struct fum_vae_config *v
 
 fum_tensor *fum_vae_decode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
                            fum_tensor *z) {
+    return v->kind->decode(graph, v, prefix, z);
+}
+
+void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                    fum_tensor *pixels, struct fum_vae_moments *moments) {
+    v->kind->encode(graph, v, prefix, pixels, moments);
+}
+
+static fum_tensor *decode_kl(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                             fum_tensor *z) {
     struct fum_nn nn;
     fum_tensor *x = fum_vae_decode_head(graph, v, prefix, z, v->num_blocks - 1);
     fum_nn_init(&nn, graph, prefix);
@@ -147,8 +173,8 @@ fum_tensor *fum_vae_encode_codes(fum_graph *graph, const struct fum_vae_config *
     return x;
 }
 
-void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
-                    fum_tensor *pixels, struct fum_vae_moments *moments) {
+static void encode_kl(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                      fum_tensor *pixels, struct fum_vae_moments *moments) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
     fum_tensor *x = fum_vae_encode_codes(graph, v, prefix, pixels, v->code_channels);
@@ -159,6 +185,13 @@ void fum_vae_encode(fum_graph *graph, const struct fum_vae_config *v, const char
     moments->logvar =
         logvar ? fum_graph_add(graph, "clamp", "logvar", FUM_INPUTS(logvar), range) : NULL;
 }
+
+const struct fum_vae_kind fum_vae_kl = {.class_name = "AutoencoderKL",
+                                        .parse = parse_kl,
+                                        .decode = decode_kl,
+                                        .encode = encode_kl,
+                                        .posterior = true,
+                                        .banded = true};
 
 // Returns x · mul[c] + add[c].
 static fum_tensor *per_channel(fum_graph *graph, fum_tensor *x, int channels, const float *mul,

@@ -10,7 +10,26 @@
 
 enum { FUM_VAE_MAX_BLOCKS = 8, FUM_VAE_MAX_LATENT = 64 };
 
+struct fum_config;
+struct fum_vae_config;
+struct fum_vae_moments;
+
+// A kind of autoencoder of latents: what distinguishes it beside its settings.
+struct fum_vae_kind {
+    const char *class_name; // in config.json; the first kind stands for all others
+    void (*parse)(struct fum_vae_config *v, struct fum_config *config);
+    fum_tensor *(*decode)(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                          fum_tensor *z);
+    void (*encode)(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
+                   fum_tensor *pixels, struct fum_vae_moments *moments);
+    bool posterior; // its latents are drawn from a distribution
+    bool banded;    // can decode in bands, see vae_passes.h
+    bool fits_f16;  // never overflows f16, whatever the family's VAE does
+};
+extern const struct fum_vae_kind fum_vae_kl, fum_vae_tiny;
+
 struct fum_vae_config {
+    const struct fum_vae_kind *kind;
     int in_channels, out_channels, latent_channels;
     int code_channels; // that quant_conv gives: mean and log-variance, or a vector of the codebook
     int num_blocks, channels[FUM_VAE_MAX_BLOCKS];
@@ -21,6 +40,10 @@ struct fum_vae_config {
     // std.
     double scale, shift;
     bool has_stats;
+    // Blocks of each level of the small kind, in the order of the layers.
+    int encoder_blocks[FUM_VAE_MAX_BLOCKS], decoder_blocks[FUM_VAE_MAX_BLOCKS];
+    bool decoder_only; // it has no encoder
+    bool pooled;       // it has norms in the blocks of the lowest resolution
     float mean[FUM_VAE_MAX_LATENT], std[FUM_VAE_MAX_LATENT];
 };
 

@@ -185,9 +185,10 @@ void fum_nn_linears(struct fum_nn *nn, const struct fum_nn_linears *l, fum_tenso
                               fum_nn_slice(nn, NULL, all, (struct fum_nn_range){0, i, 1}), shape);
 }
 
-static fum_tensor *pointwise_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out) {
+static fum_tensor *pointwise_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int64_t out,
+                                  bool bias) {
     char text[FULL + 16];
-    fum_tensor *y = fum_nn_linear(nn, name, x, out, true);
+    fum_tensor *y = fum_nn_linear(nn, name, x, out, bias);
     snprintf(text, sizeof text, "%s%s.weight", nn->path, name);
     if (y && fum_graph_is_training(nn->graph)) fum_graph_mark_pointwise(nn->graph, text);
     return y;
@@ -220,18 +221,18 @@ fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int6
         c.pad = 0;
     if (!x) return NULL;
     if (c.kernel == 1 && c.stride == 1 && !c.pad && !c.pad_end)
-        return pointwise_conv(nn, name, x, out);
+        return pointwise_conv(nn, name, x, out, !c.no_bias);
     struct fum_shape shape = {4, {c.kernel, c.kernel, fum_nn_channels(x), out}};
     unsigned wraps = c.pad ? nn->graph->wraps : 0;
     fum_tensor *in[3] = {wraps ? wrap_borders(nn, x, c.pad) : x};
     in[1] = fum_nn_weight(nn, name, "weight", shape, FUM_PACK_CONV);
-    in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
+    if (!c.no_bias) in[2] = fum_nn_weight(nn, name, "bias", vector(out), FUM_PACK_NONE);
     const struct fum_attr attrs[] = {{"stride", c.stride},
                                      {"pad", wraps & FUM_GRAPH_HEIGHT ? 0 : c.pad},
                                      {"pad_end_extra", c.pad_end},
                                      {"pad_width", wraps & FUM_GRAPH_WIDTH ? 0 : c.pad},
                                      {0}};
-    return add_op(nn, "conv2d", name, (struct fum_inputs){in, 3}, attrs);
+    return add_op(nn, "conv2d", name, (struct fum_inputs){in, c.no_bias ? 2 : 3}, attrs);
 }
 
 static fum_tensor *norm(struct fum_nn *nn, const char *op, const char *name, fum_tensor *x,

@@ -84,6 +84,7 @@ struct fum_nn_conv {
     int stride;  // 0: 1
     int pad;     // at each border; FUM_NN_SAME or 0: (kernel - 1) / 2; FUM_NN_NO_PAD: none
     int pad_end; // more rows and columns of padding at the bottom and right
+    bool no_bias;
 };
 enum { FUM_NN_SAME = 0, FUM_NN_NO_PAD = -1 };
 // Adds a convolution. `conv` NULL: all defaults. A 1×1 of stride 1 becomes a matmul over the

@@ -321,6 +321,10 @@ enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint6
 bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
     struct band_shape head = {.rows = height, .height = height, .width = width, .block = -1};
     struct fum_executable_size size;
+    if (!pipe->view->vae.kind->banded) {
+        fum_error_set(err, FUM_ERR_UNSUPPORTED, "this autoencoder does not decode in bands");
+        return false;
+    }
     return !measure_band(pipe, &head, &size, err);
 }
 

@@ -25,6 +25,11 @@ const struct fum_picture_kind fum_pictures_of_vae = {.add_components = add_vae,
                                                      .encode = fum_encode_image,
                                                      .encode_posterior = fum_encode_posterior};
 
+const struct fum_picture_kind fum_pictures_of_tiny = {.add_components = add_vae,
+                                                      .prepare = fum_decode_prepare,
+                                                      .make = fum_decode,
+                                                      .encode = fum_encode_image};
+
 static enum fum_result round_pixels(fum_pipeline *pipe, const struct fum_latents *x,
                                     uint8_t *pixels, struct fum_error *err) {
     (void)err;

@@ -95,7 +95,8 @@ static void add_components(fum_pipeline *pipe, enum fum_dtype storage) {
 static const struct fum_picture_kind *choose_kind(const struct fum_model_view *view) {
     if (view->vqvae && fum_model_samples(view)) return &fum_pictures_of_vectors;
     if (!fum_model_samples(view)) return &fum_pictures_of_autoencoder;
-    return view->pixels ? &fum_pictures_of_pixels : &fum_pictures_of_vae;
+    if (view->pixels) return &fum_pictures_of_pixels;
+    return view->vae.kind->posterior ? &fum_pictures_of_vae : &fum_pictures_of_tiny;
 }
 
 // Replaces the type's name by the library's own, which lives as long as the pipeline.

@@ -392,10 +392,11 @@ struct fum_picture_kind {
     enum fum_result (*encode_posterior)(fum_pipeline *pipe, const struct fum_pixels *pixels,
                                         float *mean, float *deviation, struct fum_error *err);
 };
-// Pictures by a VAE, pictures that the UNet draws itself, and those of an autoencoder alone. The
-// last ones are those that a VQModel makes of the vectors of its prior.
-extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_pixels,
-    fum_pictures_of_autoencoder, fum_pictures_of_vectors;
+// Pictures by a VAE, those by an autoencoder without a distribution, pictures that the UNet draws
+// itself, and those of an autoencoder alone. The last ones are those that a VQModel makes of the
+// vectors of its prior.
+extern const struct fum_picture_kind fum_pictures_of_vae, fum_pictures_of_tiny,
+    fum_pictures_of_pixels, fum_pictures_of_autoencoder, fum_pictures_of_vectors;
 // True if the request needs no sampler: the model has none, or pictures are encoded.
 bool fum_autoencoder_serves(const fum_pipeline *pipe, const struct fum_generate_params *params);
 // Builds the decoder of a run's pictures, a hook of struct fum_component.

@@ -63,6 +63,17 @@ if "$fumarole" devices >/dev/null 2>&1; then
     draw whole -m "$model"
     draw parts --diffusion-model "$model/unet" --clip_l "$model/text_encoder" --vae "$model"
     draw replaced -m "$model" --vae "$model/vae/diffusion_pytorch_model.safetensors" --clip-l "$model"
+    tiny=$FUM_TEST_DATA/model-tiny
+    draw tiny -m "$model" --taesd "$tiny-diffusers" -W 64 -H 64
+    cp "$tiny-original/decoder.safetensors" taesd_decoder.safetensors
+    draw alone -m "$model" --vae taesd_decoder.safetensors -W 64 -H 64
+    same_pixels() { # their texts name the models
+        cmp <(tail -c 2000 "$1") <(tail -c 2000 "$2")
+    }
+    check 'both names of a small autoencoder are read' same_pixels drawn/tiny.png drawn/alone.png
+    expect 1 'vae_encoder: tensor encoder.layers.0.weight is missing' generate -m "$model" \
+        --taesd taesd_decoder.safetensors -i drawn/tiny.png -W 64 -H 64 --steps 2 heart
+    expect 1 'must be 6, the VAE' generate -m "$model" --vae "$tiny-pooled/vae" heart
     check 'the parts draw what the whole does' cmp whole.l parts.l
     check 'replaced parts draw it, too' cmp whole.l replaced.l
 fi
