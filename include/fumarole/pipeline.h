@@ -14,8 +14,8 @@
 extern "C" {
 #endif
 
-// A model on a device: weights, compiled graphs, the last encoded prompt. One thread at a time.
-// Later pictures of the same shape reuse everything that earlier ones made.
+// A model on a device: weights, compiled graphs, the last texts that were encoded. One thread at a
+// time. Later pictures of the same shape reuse everything that earlier ones made.
 typedef struct fum_pipeline fum_pipeline;
 
 enum fum_precision {
@@ -125,6 +125,18 @@ struct fum_control {
 
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
+enum fum_prompt_style {
+    FUM_PROMPT_A1111 = 0,
+    FUM_PROMPT_PLAIN, // only tags are read; what is over the encoder's length is cut off
+};
+
+// How weights such as those of "(x:1.3)" act on the text encoders' states.
+enum fum_emphasis {
+    FUM_EMPHASIS_ORIGINAL = 0, // they multiply; each chunk's mean over all values is restored
+    FUM_EMPHASIS_NO_NORM,      // they multiply
+    FUM_EMPHASIS_NONE,         // signs of weights, and BREAK, are text
+};
+
 // A second pass at a larger size, A1111's "hires fix".
 struct fum_hires_params {
     double scale;      // of the sides; 0: 2
@@ -138,10 +150,13 @@ struct fum_hires_params {
 };
 
 struct fum_generate_params {
-    // UTF-8; grammar such as "(x:1.2)" is read as plain text, with a warning. NULL for models that
-    // take no prompt (fum_model_info.takes_prompt)
+    // UTF-8, in the grammar of tokenizer.h, with tags such as <lora:NAME:0.8>. Each part and range
+    // of steps is encoded once, in chunks. NULL for models that take no prompt
+    // (fum_model_info.takes_prompt)
     const char *prompt;
-    const char *negative; // NULL: none
+    const char *negative; // NULL: none. AND is text here
+    enum fum_prompt_style prompt_style;
+    enum fum_emphasis emphasis;
     // pixels; 0: those of a picture that is given, rounded down to what the model can draw, else
     // the model's own size
     int width, height;

@@ -99,6 +99,41 @@ FUM_API enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokeniz
                                                     int32_t *ids, struct fum_token_fit *fit,
                                                     struct fum_error *err);
 
+// ---- prompts ----
+
+// A prompt in the grammar of A1111's web UI. The signs (x), [x] and (x:1.3) weigh words, and BREAK
+// begins a new chunk. [a:b:when] and [a|b] change the text with the step. AND joins prompts, each
+// with its weight as in "a cat :0.7".
+struct fum_prompt {
+    const char *text;
+    int steps;            // of the sampler, at least 1: what schedules count
+    bool ignores_weights; // (x), [x], (x:1.3) and BREAK are text
+};
+
+// A part of a prompt during a range of steps.
+struct fum_prompt_row {
+    int part;      // of those that AND joins, from 0
+    double weight; // the part's; 1 by default
+    int until;     // last step of the range; steps count from 1
+    int chunks, length;
+    int32_t *ids;    // [chunks, length]: start, words, end and padding
+    double *weights; // [chunks, length]
+};
+// Rows that the library allocated: those of the first part in order, then those of the next.
+struct fum_prompt_rows {
+    struct fum_prompt_row *rows;
+    size_t count;
+};
+
+// Reads a prompt. Chunks have the tokenizer's length, or 77 ids without one. A chunk that is full
+// is cut after a comma that is at most 20 words back. Free the result with fum_prompt_rows_free.
+// Errors: FUM_ERR_ARG (too long, over 32 parts, no steps), FUM_ERR_NOMEM.
+FUM_API enum fum_result fum_tokenizer_read_prompt(const fum_tokenizer *tokenizer,
+                                                  const struct fum_prompt *prompt,
+                                                  struct fum_prompt_rows *rows,
+                                                  struct fum_error *err);
+FUM_API void fum_prompt_rows_free(struct fum_prompt_rows *rows);
+
 // Decodes ids to text, special tokens included. Ids without a piece are left out. *text ends in NUL
 // and belongs to the caller. Free it with fum_token_text_free.
 FUM_API enum fum_result fum_tokenizer_decode(const fum_tokenizer *tokenizer, const int32_t *ids,

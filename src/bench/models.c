@@ -153,12 +153,14 @@ static enum fum_result run_text(struct subject *s, struct fum_error *err) {
     char prompt[64];
     snprintf(prompt, sizeof prompt, "picture %d", ++s->prompts);
     double start = fum_time_now();
-    enum fum_result result = fum_encode(s->pipe,
-                                        &(struct fum_prompts){.prompt = prompt,
-                                                              .negative = prompt + 1,
-                                                              .guided = true,
-                                                              .clip_skip = s->run.clip_skip},
-                                        err);
+    fum_conditions_free(&s->run.conditions);
+    s->run.tags.prompt = prompt;
+    s->params.prompt = prompt;
+    s->params.negative = prompt + 1;
+    enum fum_result result = fum_conditions_make(s->pipe, &s->run, err);
+    if (!result) result = fum_encode(s->pipe, &s->run, err);
+    s->run.tags.prompt = NULL;
+    s->params.prompt = s->params.negative = NULL;
     add_sample(s, &s->text, fum_time_now() - start);
     return result;
 }
@@ -320,6 +322,7 @@ static void release_subject(struct subject *s) {
     fum_pipeline_destroy(&s->pipe);
     fum_model_destroy(&s->model);
     fum_sample_destroy(&s->run.program);
+    fum_conditions_free(&s->run.conditions);
     fum_free(s->latents);
     fum_free(s->values);
     fum_free(s->moments);

@@ -2,15 +2,20 @@
 // fumarole tokenize: prints the ids that a text encoder reads.
 #include "cli.h"
 
+#include "tokenize_prompt.h"
+
 #include <fumarole/model.h>
 
 #include <stdlib.h>
 #include <string.h>
 
 struct tokenize_options {
-    const char *model;
-    bool jsonl;
+    const char *model, *prompt;
+    int steps;
+    bool jsonl, plain;
 };
+
+enum { MAX_STEPS = 100000, DEFAULT_STEPS = 20 };
 
 // clang-format off
 static const struct cli_option options[] = {
@@ -19,6 +24,14 @@ static const struct cli_option options[] = {
      .help = "a diffusers folder or shipped model (default: the CLIP vocabulary)"},
     {.name = "jsonl", .kind = CLI_FLAG, .offset = offsetof(struct tokenize_options, jsonl),
      .help = "read lines {\"text\": ...} and write lines {\"ids\": [...], \"pieces\": [...]}"},
+    {.name = "prompt", .letter = 'p', .kind = CLI_STRING,
+     .offset = offsetof(struct tokenize_options, prompt), .value = "TEXT",
+     .help = "read the grammar of prompts, and print a line of JSON for each part that AND joins "
+             "and each range of steps"},
+    {.name = "steps", .kind = CLI_INT, .offset = offsetof(struct tokenize_options, steps),
+     .value = "N", .min = 1, .max = MAX_STEPS, .help = "steps of the picture (default 20)"},
+    {.name = "no-emphasis", .kind = CLI_FLAG, .offset = offsetof(struct tokenize_options, plain),
+     .help = "with --prompt: (x), [x], (x:1.3) and BREAK are text"},
     {0},
 };
 // clang-format on
@@ -186,9 +199,17 @@ static int run_jsonl(const fum_tokenizer *tokenizer) {
     return status;
 }
 
-static int run(const struct cli_command *command, int argc, char **argv) {
-    struct tokenize_options values = {0};
+// Prints the ids of standard input.
+static int print_input(const fum_tokenizer *tokenizer) {
     size_t bytes = 0;
+    char *text = cli_read_text(NULL, FUM_TOKENIZER_MAX_BYTES, &bytes);
+    int status = text ? print_ids(tokenizer, text, cli_trim_newline(text, bytes)) : CLI_FAILED;
+    free(text);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv) {
+    struct tokenize_options values = {.steps = DEFAULT_STEPS};
     int status = cli_read_options(command, &argc, argv, &values);
     if (status >= 0) return status;
     if (argc > 1)
@@ -196,26 +217,28 @@ static int run(const struct cli_command *command, int argc, char **argv) {
                           cli_show(argv[0]).text, cli_show(argv[1]).text);
     if (argc == 1 && values.jsonl)
         return cli_misuse(command, "--jsonl reads standard input and takes no text");
+    if (values.prompt && (argc == 1 || values.jsonl))
+        return cli_misuse(command, "--prompt takes the text itself; leave the other one out");
 
     status = 0;
     fum_tokenizer *tokenizer = open_tokenizer(values.model, &status);
     if (!tokenizer) return status;
-    if (values.jsonl) {
+    if (values.jsonl)
         status = run_jsonl(tokenizer);
-    } else if (argc == 1) {
+    else if (values.prompt)
+        status = cli_print_prompt(tokenizer,
+                                  &(struct fum_prompt){values.prompt, values.steps, values.plain});
+    else if (argc == 1)
         status = print_ids(tokenizer, argv[0], strlen(argv[0]));
-    } else {
-        char *text = cli_read_text(NULL, FUM_TOKENIZER_MAX_BYTES, &bytes);
-        status = text ? print_ids(tokenizer, text, cli_trim_newline(text, bytes)) : CLI_FAILED;
-        free(text);
-    }
+    else
+        status = print_input(tokenizer);
     fum_tokenizer_destroy(&tokenizer);
     return status;
 }
 
 const struct cli_command cli_tokenize = {
     .name = "tokenize",
-    .arguments = "[-m MODEL] [TEXT | --jsonl]",
+    .arguments = "[-m MODEL] [TEXT | --jsonl | --prompt TEXT]",
     .summary = "text to the ids that a text encoder reads",
     .details = "Ids are whole, with start and end, not cut. Without TEXT, standard input is read.\n"
                "fumarole-clip-vocab fetches the CLIP vocabulary, which is not part of fumarole.\n",

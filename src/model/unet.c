@@ -48,6 +48,7 @@ static fum_tensor *transformer(struct fum_unet_builder *b, int index, fum_tensor
         .depth = depth,
         .groups = b->config->groups,
         .context = b->context,
+        .context_row = b->context_row,
         .only_cross = block->only_cross,
     };
     return fum_nn_transformer(&b->nn, name, x, &t);
@@ -175,7 +176,12 @@ static bool project_context(struct fum_unet_builder *b) {
     if (c->context_proj)
         b->context = fum_nn_linear(&b->nn, "encoder_hid_proj", b->context,
                                    c->down[0].context_channels, true);
-    return b->context != NULL;
+    // Keys and values of every context are made once; a step reads its row.
+    if (b->params->context_rows)
+        b->context_row =
+            fum_graph_add(b->nn.graph, "step_row", NULL,
+                          FUM_INPUTS(b->params->context_rows, b->params->counter), NULL);
+    return b->context && (b->context_row || !b->params->context_rows);
 }
 
 fum_tensor *fum_unet_encode(struct fum_unet_builder *b) {
@@ -271,15 +277,20 @@ void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *c,
     enum fum_stage run = training ? FUM_STAGE_STEP : FUM_STAGE_RUN,
                    prompt = training ? FUM_STAGE_STEP : FUM_STAGE_PROMPT;
     int64_t batch = sizes->batch, times = training ? batch : sizes->steps;
-    struct fum_shape context = {3, {batch, sizes->tokens, c->context_channels}};
+    bool chooses = sizes->contexts > 1;
+    int64_t contexts = chooses ? sizes->contexts : 1, texts = chooses ? times * batch : batch;
+    struct fum_shape context = {3, {contexts * batch, sizes->tokens, c->context_channels}};
     p->timesteps =
         fum_graph_input(graph, "timesteps", (struct fum_shape){1, {times}}, FUM_F32, run);
     if (c->context_channels)
         p->context = fum_graph_input(graph, "context", context, storage, prompt);
+    if (c->context_channels && chooses)
+        p->context_rows =
+            fum_graph_input(graph, "context_rows", (struct fum_shape){2, {times, 1}}, FUM_I32, run);
     p->class_labels = class_input(graph, c, batch, prompt);
     if (c->text_time) {
-        struct fum_shape ids = {1, {batch * fum_unet_time_ids(c, sizes->pooled)}},
-                         text = {2, {batch, sizes->pooled}};
+        struct fum_shape ids = {1, {texts * fum_unet_time_ids(c, sizes->pooled)}},
+                         text = {2, {texts, sizes->pooled}};
         p->text_embeds = fum_graph_input(graph, "text_embeds", text, storage, prompt);
         p->time_ids = fum_graph_input(graph, "time_ids", ids, FUM_F32, prompt);
     }

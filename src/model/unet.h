@@ -14,6 +14,9 @@ struct fum_unet_sizes {
     int64_t batch, tokens;
     int64_t steps; // 0: training, a timestep for each picture, and all inputs of stage STEP
     int pooled;    // channels of text_embeds; with config.text_time
+    // Contexts that the steps choose from; 0 or 1: there is one. Else text_embeds and time_ids are
+    // those of each step.
+    int64_t contexts;
 };
 void fum_unet_inputs(fum_graph *graph, const struct fum_unet_config *config,
                      const struct fum_unet_sizes *sizes, struct fum_unet_params *params);

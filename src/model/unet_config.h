@@ -94,8 +94,11 @@ struct fum_unet_params {
     fum_tensor *x;      // [batch, height, width, in_channels], any stage
     // i32 [1]: the step, a row of `timesteps`; NULL: each picture has a timestep of its own
     fum_tensor *counter;
-    fum_tensor *timesteps;   // f32 [steps], or f32 or i32 [batch] without a counter
-    fum_tensor *context;     // [batch, tokens, context_channels]; NULL: with none
+    fum_tensor *timesteps; // f32 [steps], or f32 or i32 [batch] without a counter
+    fum_tensor *context;   // [batch, tokens, context_channels]; NULL: with none
+    // i32 [steps, 1]: the context of each step, of those that follow each other in `context`,
+    // [contexts · batch, …]; NULL: there is one
+    fum_tensor *context_rows;
     fum_tensor *text_embeds; // [batch, pooled channels]; with config.text_time
     fum_tensor *time_ids;    // f32 [batch · ids per picture]; with config.text_time
     // see enum fum_unet_class; NULL: without, as diffusers does for a table

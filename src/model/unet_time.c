@@ -24,7 +24,7 @@ static fum_tensor *features(struct fum_unet_builder *b, const char *name, fum_te
     return w ? fum_graph_add(b->nn.graph, "fourier_embedding", name, FUM_INPUTS(t, w), NULL) : NULL;
 }
 
-// Embeds pooled text and time ids, [batch, time_channels].
+// Embeds pooled text and time ids, [batch, time_channels] or [steps, batch, time_channels].
 static fum_tensor *text_time(struct fum_unet_builder *b) {
     const struct fum_unet_params *p = b->params;
     fum_tensor *ids = features(b, NULL, p->time_ids, b->config->text_time_channels);
@@ -33,7 +33,11 @@ static fum_tensor *text_time(struct fum_unet_builder *b) {
     int64_t each = fum_tensor_shape(p->time_ids).dim[0] / batch * b->config->text_time_channels;
     ids = fum_nn_reshape(&b->nn, NULL, ids, (struct fum_shape){2, {batch, each}});
     fum_tensor *both = fum_nn_concat(&b->nn, NULL, fum_nn_stored(&b->nn, p->text_embeds), ids);
-    return fum_nn_time_mlp(&b->nn, "add_embedding", both, b->config->time_channels);
+    both = fum_nn_time_mlp(&b->nn, "add_embedding", both, b->config->time_channels);
+    if (!p->context_rows) return both;
+    int64_t steps = fum_tensor_shape(p->timesteps).dim[0];
+    const struct fum_shape shape = {3, {steps, batch / steps, b->config->time_channels}};
+    return fum_nn_reshape(&b->nn, NULL, both, shape);
 }
 
 static fum_tensor *class_embedding(struct fum_unet_builder *b) {

@@ -167,6 +167,8 @@ struct fum_nn_attention {
     bool apart;
     int64_t inner;       // channels of q, k and v; 0: as many as x has
     fum_tensor *context; // what k and v are made from; NULL: x
+    // i32 [1]: which of the contexts counts that follow each other in `context`; NULL: there is one
+    fum_tensor *context_row;
 };
 fum_tensor *fum_nn_attention(struct fum_nn *nn, const char *name, fum_tensor *x,
                              const struct fum_nn_attention *attention);
@@ -189,8 +191,9 @@ fum_tensor *fum_nn_pixel_attention(struct fum_nn *nn, const char *name, fum_tens
 // linear layers are the same computation on channels-last data.
 struct fum_nn_transformer {
     int heads, depth, groups;
-    fum_tensor *context; // [batch, tokens, channels]
-    bool only_cross;     // the first attention looks at the context too
+    fum_tensor *context;     // [batch, tokens, channels]
+    fum_tensor *context_row; // see struct fum_nn_attention
+    bool only_cross;         // the first attention looks at the context too
 };
 fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x,
                                const struct fum_nn_transformer *t);

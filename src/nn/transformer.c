@@ -7,6 +7,15 @@
 
 #include "graph/graph.h"
 
+// Returns the row of keys or values that counts.
+static fum_tensor *choose_row(struct fum_nn *nn, fum_tensor *x, int64_t batch, fum_tensor *row) {
+    struct fum_shape s = fum_tensor_shape(x);
+    if (!x || !row || batch < 1) return x;
+    x = fum_nn_reshape(nn, NULL, x,
+                       (struct fum_shape){4, {s.dim[0] / batch, batch, s.dim[1], s.dim[2]}});
+    return x ? fum_graph_add(nn->graph, "step_row", NULL, FUM_INPUTS(x, row), NULL) : NULL;
+}
+
 // Adds attention whose projections are children of the module that `nn` is in. Those of one input
 // are one product.
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
@@ -24,6 +33,8 @@ static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_
         .names = {k, v}, .count = 2, .out = inner, .bias = a->bias, .apart = a->apart};
     fum_nn_linears(nn, &of_x, x, qkv);
     if (from != x) fum_nn_linears(nn, &of_context, from, qkv + 1);
+    for (int i = 1; i < 3 && from != x; i++)
+        qkv[i] = choose_row(nn, qkv[i], fum_tensor_shape(x).dim[0], a->context_row);
     if (!qkv[0] || !qkv[1] || !qkv[2]) return NULL;
     struct fum_attr attrs[] = {{"heads", a->heads}, {"causal", a->causal}, {0}};
     fum_tensor *y = fum_graph_add(nn->graph, "attention", NULL, (struct fum_inputs){qkv, 3}, attrs);
@@ -71,8 +82,10 @@ static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
     size_t mark = fum_nn_enter(nn, "transformer_blocks.%d", index);
     fum_graph_begin_block(nn->graph);
     struct fum_nn_attention self = {.heads = t->heads,
-                                    .context = t->only_cross ? t->context : NULL};
-    struct fum_nn_attention cross = {.heads = t->heads, .context = t->context};
+                                    .context = t->only_cross ? t->context : NULL,
+                                    .context_row = t->context_row};
+    struct fum_nn_attention cross = {
+        .heads = t->heads, .context = t->context, .context_row = t->context_row};
     fum_tensor *h = fum_nn_attention(nn, "attn1", fum_nn_layer_norm(nn, "norm1", x, 1e-5), &self);
     x = fum_nn_add(nn, NULL, h, x);
     h = fum_nn_attention(nn, "attn2", fum_nn_layer_norm(nn, "norm2", x, 1e-5), &cross);

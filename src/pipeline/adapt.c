@@ -38,7 +38,7 @@ static enum fum_result change_set(fum_pipeline *pipe, fum_adapters *adapters,
     fum_adapters *old = pipe->adapters;
     enum fum_result result = FUM_OK;
     pipe->adapters = adapters;
-    fum_context_clear(&pipe->context); // of the text encoders' old weights
+    fum_embeddings_clear(&pipe->embeddings); // of the text encoders' old weights
     for (int i = 0; i < pipe->num_components; i++) {
         struct fum_error failed = {0};
         enum fum_result one = rewrite(&pipe->components[i], old, adapters, &failed);

@@ -75,11 +75,13 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                     &(struct fum_unet_sizes){.batch = (int64_t)d->copies * d->batch,
                                              .steps = d->evals,
                                              .tokens = d->tokens,
+                                             .contexts = d->contexts,
                                              .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
     fum_tasks_add_inputs(pipe, graph, d);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
     fum_tensor *checked = fum_finite_check(graph, d->flag, prediction);
+    prediction = fum_parts_join(graph, d, prediction);
     fum_tensor *share = d->guide.classifier ? fum_guide_add(graph, d) : NULL;
     if (share) fum_finite_check(graph, checked, share);
     fum_tensor *step_noise = add_noise(graph, d, prediction, share);
@@ -97,45 +99,6 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
 }
 
 // ---- what does not depend on the latents ----
-
-// Writes rows of the context, repeated for every picture of the batch: all unconditional ones
-// first. The last copy has the prompt, those before it the other row.
-static enum fum_result write_rows(fum_pipeline *pipe, const fum_tensor *tensor, const float *rows,
-                                  size_t row, struct fum_error *err) {
-    const struct fum_denoiser *d = &pipe->denoiser;
-    size_t batch = (size_t)(d->copies * d->batch), conditional = batch - (size_t)d->batch;
-    float *all = fum_alloc(batch * row, sizeof *all);
-    if (!all)
-        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu rows",
-                             fum_tensor_name(tensor), batch);
-    for (size_t b = 0; b < batch && row; b++) // without a row there may be no `rows`
-        memcpy(all + b * row, d->copies > 1 && b >= conditional ? rows + row : rows,
-               row * sizeof *all);
-    enum fum_result result =
-        fum_executable_write(pipe->unet->compiled.exe, tensor, all, batch * row, err);
-    fum_free(all);
-    return result;
-}
-
-// Writes SDXL's micro-conditioning (Podell et al. 2023, section 2.2): original size, crop corner,
-// target size. The refiner has an aesthetic score in place of the target size.
-static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *run,
-                                      const struct fum_denoiser *d, struct fum_error *err) {
-    enum { MOST = 6 };
-    int per_picture = fum_unet_time_ids(&pipe->view->unet, pipe->context.pooled_channels);
-    float h = (float)run->height, w = (float)run->width;
-    float ids[2][MOST] = {{h, w, 0, 0, h, w}, {h, w, 0, 0, h, w}}, rows[2 * MOST];
-    if (per_picture < 1 || per_picture > MOST)
-        return fum_error_set(err, FUM_ERR_FORMAT, "unet: reads %d size numbers, not 5 or 6",
-                             per_picture);
-    if (per_picture == 5) {
-        ids[0][4] = (float)(d->copies > 1 ? pipe->view->traits.negative_aesthetic
-                                          : pipe->view->traits.aesthetic);
-        ids[1][4] = (float)pipe->view->traits.aesthetic;
-    }
-    for (int i = 0; i < 2 * per_picture; i++) rows[i] = ids[i / per_picture][i % per_picture];
-    return write_rows(pipe, d->unet.time_ids, rows, (size_t)per_picture, err);
-}
 
 // Writes the embedding of a distilled model's guidance, w = guidance - 1 (Luo et al. 2023,
 // section 4.2): sines, then cosines. Rounded to f32 where diffusers' get_guidance_scale_embedding
@@ -196,7 +159,9 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
             spread[e] = (float)run->program->eval[e].spread;
             fum_correction_row(&run->program->eval[e], corrections + e * FUM_CORRECTION_ROW);
         }
-        fum_sample_coefs(run->program, run->guidance, coefs, d->coef_stride);
+        // A model that reads its guidance needs none on the parts of a prompt.
+        fum_sample_coefs(run->program, d->unet.timestep_cond ? 1 : run->guidance, coefs,
+                         d->coef_stride);
         result = fum_executable_write(pipe->unet->compiled.exe, d->unet.timesteps, timesteps, evals,
                                       err);
         if (!result)
@@ -219,12 +184,14 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
     const struct fum_sample_program *program = run->program;
     return (struct fum_denoiser){
         .copies = run->copies,
-        .guided = fum_tasks_merge(&run->tasks) ? 1 : run->copies,
+        .guided = fum_tasks_merge(&run->tasks) ? 1 : FUM_MIN(run->copies, 2),
+        .parts = FUM_MAX(run->conditions.parts, 1),
         .tasks = fum_tasks_in_step(run),
         .batch = run->batch,
         .height = run->latent_height,
         .width = run->latent_width,
-        .tokens = pipe->view->text[0].tokens,
+        .tokens = pipe->view->text[0].tokens * FUM_MAX(run->conditions.chunks, 1),
+        .contexts = FUM_MAX(run->conditions.num_rows, 1),
         .learned =
             program->learned_variance && pipe->view->unet.out_channels > run->latent_channels,
         .variance_direct = program->variance_direct,
@@ -241,8 +208,9 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
 
 static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *b) {
     return a->copies == b->copies && a->batch == b->batch && a->height == b->height &&
-           a->width == b->width && a->tokens == b->tokens && a->evals == b->evals &&
-           a->history == b->history && a->noise_rows == b->noise_rows && a->learned == b->learned &&
+           a->width == b->width && a->tokens == b->tokens && a->contexts == b->contexts &&
+           a->parts == b->parts && a->evals == b->evals && a->history == b->history &&
+           a->noise_rows == b->noise_rows && a->learned == b->learned &&
            a->variance_direct == b->variance_direct && a->guide.classifier == b->guide.classifier &&
            a->guide.mean == b->guide.mean && a->threshold_ratio == b->threshold_ratio &&
            a->threshold_max == b->threshold_max && a->corrects == b->corrects &&
@@ -272,13 +240,8 @@ static enum fum_result compile_step(fum_pipeline *pipe, const struct fum_run *ru
 enum fum_result fum_denoise_prepare(fum_pipeline *pipe, const struct fum_run *run,
                                     struct fum_error *err) {
     struct fum_denoiser *d = &pipe->denoiser;
-    const struct fum_context *c = &pipe->context;
-    size_t row = (size_t)c->tokens * (size_t)c->channels;
     enum fum_result result = compile_step(pipe, run, err);
-    if (!result && d->unet.context) result = write_rows(pipe, d->unet.context, c->hidden, row, err);
-    if (!result && d->unet.text_embeds)
-        result = write_rows(pipe, d->unet.text_embeds, c->pooled, (size_t)c->pooled_channels, err);
-    if (!result && d->unet.time_ids) result = write_time_ids(pipe, run, d, err);
+    if (!result) result = fum_context_write(pipe, run, err);
     if (!result && d->unet.timestep_cond) result = write_guidance(pipe, run, d, err);
     if (!result && d->unet.class_labels) result = write_class(pipe, run, d, err);
     if (!result) result = write_tables(pipe, run, err);

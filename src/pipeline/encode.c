@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Encodes prompts to the UNet's context, once per pair of texts.
+// Encodes texts to parts of the UNet's context, chunk by chunk, and keeps the last ones.
 #include "base/error.h"
-#include "base/log.h"
 #include "pipeline/compile.h"
 #include "pipeline/pipeline.h"
-#include "text/tokenizer.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,28 +26,6 @@ static struct text_encoder encoder_at(fum_pipeline *pipe, int index) {
                                  .text = &pipe->view->text[index],
                                  .state = &pipe->encoders[index],
                                  .index = index};
-}
-
-// Writes the ids of a text, cut to the encoder's length; the first encoder warns about what was
-// lost.
-static enum fum_result tokenize(const struct text_encoder *e, const char *prompt, int32_t *ids,
-                                struct fum_error *err) {
-    const struct fum_model_text *text = e->text;
-    struct fum_token_fit fit = {0};
-    enum fum_result result = fum_tokenizer_encode_prompt(
-        text->tokenizer, &(struct fum_padded_text){prompt, strlen(prompt), text->tokens}, ids, &fit,
-        err);
-    if (!result && fit.cut && e->index == 0)
-        fum_log(e->pipe->params.log, FUM_LOG_WARN,
-                "the prompt has %zu tokens, the model reads %d: \"%s\" was cut off", fit.count,
-                text->tokens, fit.cut);
-    fum_token_fit_free(&fit);
-    for (int i = 0; i < text->tokens && !result; i++)
-        if (ids[i] < 0 || ids[i] >= text->config.vocab)
-            result = fum_error_set(err, FUM_ERR_FORMAT,
-                                   "%s: the tokenizer gives id %d, the encoder knows %d",
-                                   text->component, (int)ids[i], text->config.vocab);
-    return result;
 }
 
 // Builds the graph for one text at a time, `skip` layers left out.
@@ -107,20 +83,20 @@ static bool all_finite(const float *values, size_t count) {
     return true;
 }
 
-// Where an encoder's results go: row `row` of the context, its hidden states to the columns from
-// `column` on.
-struct target {
-    struct fum_context *context;
-    int row, column;
+// A chunk of a text, and the embedding that it becomes part of.
+struct chunk {
+    const int32_t *ids;
+    const double *weights; // NULL: all are 1
+    struct fum_embedding *embedding;
+    int index, column; // column: of the context's channels that the encoder gives
 };
 
 // Runs the compiled encoder and reads its hidden states.
-static enum fum_result run_text(const struct text_encoder *e, const char *prompt, int32_t *ids,
-                                float *hidden, struct fum_error *err) {
+static enum fum_result run_text(const struct text_encoder *e, const int32_t *ids, float *hidden,
+                                struct fum_error *err) {
     fum_executable *exe = e->component->compiled.exe;
     size_t tokens = (size_t)e->text->tokens, channels = (size_t)e->text->config.channels;
-    enum fum_result result = tokenize(e, prompt, ids, err);
-    if (!result) result = fum_executable_write_i32(exe, e->state->ids, ids, tokens, err);
+    enum fum_result result = fum_executable_write_i32(exe, e->state->ids, ids, tokens, err);
     if (!result && e->state->pooled) {
         int32_t end = fum_clip_end(&e->text->config, ids, (int)tokens);
         result = fum_executable_write_i32(exe, e->state->ends, &end, 1, err);
@@ -131,27 +107,50 @@ static enum fum_result run_text(const struct text_encoder *e, const char *prompt
     return result;
 }
 
-// Encodes a text. *finite: whether every value is.
-static enum fum_result run_encoder(const struct text_encoder *e, const char *prompt,
-                                   const struct target *to, bool *finite, struct fum_error *err) {
-    struct fum_context *c = to->context;
+int fum_text_channels(const struct fum_model_view *view) {
+    int channels = 0;
+    for (int i = 0; i < view->num_text; i++) channels += view->text[i].config.channels;
+    return channels;
+}
+
+static double mean_of(const float *values, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)values[i];
+    return sum / (double)count;
+}
+
+// Weighs the states of each token. As A1111 does, the mean is restored unless emphasis is
+// "no-norm".
+static void weigh_states(const struct text_encoder *e, const struct chunk *chunk, float *hidden) {
     size_t tokens = (size_t)e->text->tokens, channels = (size_t)e->text->config.channels;
-    int32_t *ids = fum_calloc(tokens, sizeof *ids);
+    double before = mean_of(hidden, tokens * channels);
+    for (size_t i = 0; i < tokens * channels; i++) hidden[i] *= (float)chunk->weights[i / channels];
+    double after = mean_of(hidden, tokens * channels);
+    if (chunk->embedding->style.emphasis != FUM_EMPHASIS_ORIGINAL || after == 0) return;
+    for (size_t i = 0; i < tokens * channels; i++) hidden[i] *= (float)(before / after);
+}
+
+// Encodes a chunk. *finite: whether every value is.
+static enum fum_result run_encoder(const struct text_encoder *e, const struct chunk *chunk,
+                                   bool *finite, struct fum_error *err) {
+    const struct fum_model_view *view = e->pipe->view;
+    size_t tokens = (size_t)e->text->tokens, channels = (size_t)e->text->config.channels,
+           all = (size_t)fum_text_channels(view);
     float *hidden = fum_calloc(tokens * channels, sizeof *hidden);
-    enum fum_result result = ids && hidden ? run_text(e, prompt, ids, hidden, err) : no_memory(err);
-    float *row = c->hidden + (size_t)to->row * tokens * (size_t)c->channels + to->column;
-    for (size_t t = 0; t < tokens && !result; t++)
-        memcpy(row + t * (size_t)c->channels, hidden + t * channels, channels * sizeof *hidden);
+    enum fum_result result = hidden ? run_text(e, chunk->ids, hidden, err) : no_memory(err);
     *finite = !result && all_finite(hidden, tokens * channels);
+    if (*finite && chunk->weights) weigh_states(e, chunk, hidden);
+    float *row = chunk->embedding->hidden + (size_t)chunk->index * tokens * all + chunk->column;
+    for (size_t t = 0; t < tokens && !result; t++)
+        memcpy(row + t * all, hidden + t * channels, channels * sizeof *hidden);
     // The last encoder with a projection gives the pooled embedding.
-    if (!result && e->state->pooled) {
-        size_t count = (size_t)c->pooled_channels;
-        float *pooled = c->pooled + (size_t)to->row * count;
+    if (!result && e->state->pooled && !chunk->index) {
+        size_t count = (size_t)fum_model_pooled(view);
+        float *pooled = chunk->embedding->pooled;
         result =
             fum_executable_read(e->component->compiled.exe, e->state->pooled, pooled, count, err);
         *finite = *finite && !result && all_finite(pooled, count);
     }
-    fum_free(ids);
     fum_free(hidden);
     return result;
 }
@@ -171,94 +170,137 @@ static enum fum_result widen_encoders(const struct text_encoder *e, struct fum_e
     return result;
 }
 
-// Encodes a text, in f32 when a narrower type overflows somewhere.
-static enum fum_result encode_text(const struct text_encoder *e, int skip, const char *prompt,
-                                   const struct target *to, struct fum_error *err) {
+// Encodes a chunk, in f32 when a narrower type overflows somewhere.
+static enum fum_result encode_chunk(const struct text_encoder *e, const struct chunk *chunk,
+                                    struct fum_error *err) {
     for (;;) {
         bool finite = false;
-        enum fum_result result = compile_encoder(e, skip, err);
-        if (!result) result = run_encoder(e, prompt, to, &finite, err);
+        enum fum_result result = compile_encoder(e, chunk->embedding->style.skip, err);
+        if (!result) result = run_encoder(e, chunk, &finite, err);
         if (!result && !finite) result = widen_encoders(e, err);
         if (result || finite) return result;
     }
 }
 
-static bool same_text(const char *a, const char *b) {
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
-static enum fum_result alloc_context(const struct fum_model_view *view, struct fum_context *c,
-                                     struct fum_error *err) {
-    c->tokens = view->text[0].tokens;
-    for (int i = 0; i < view->num_text; i++) c->channels += view->text[i].config.channels;
-    c->pooled_channels = fum_model_pooled(view);
-    c->hidden =
-        fum_calloc((size_t)c->rows * (size_t)c->tokens, (size_t)c->channels * sizeof *c->hidden);
-    if (c->pooled_channels)
-        c->pooled = fum_calloc((size_t)c->rows, (size_t)c->pooled_channels * sizeof *c->pooled);
-    return c->hidden && (!c->pooled_channels || c->pooled) ? FUM_OK : no_memory(err);
-}
-
-// Encodes the rows of the context with one encoder. Row 0 of two is the negative prompt, which a
-// diffusers pipeline encodes without the user's clip skip.
-static enum fum_result encode_rows(const struct text_encoder *e, struct fum_context *c, int column,
+// Encodes all chunks of a text with one encoder.
+static enum fum_result encode_text(const struct text_encoder *e, const struct fum_condition *text,
+                                   struct fum_embedding *embedding, int column,
                                    struct fum_error *err) {
-    const struct fum_model_view *view = e->pipe->view;
-    int own = fum_model_skipped_layers(view, fum_model_get_info(e->pipe->model)->clip_skip);
-    for (int row = 0; row < c->rows; row++) {
-        bool negative = c->rows == 2 && row == 0;
-        const char *prompt = negative ? c->negative : c->prompt;
-        int skip = negative && !view->traits.skip_negative ? own : c->skip;
-        enum fum_result result =
-            encode_text(e, skip, prompt ? prompt : "", &(struct target){c, row, column}, err);
-        if (result) return result;
-    }
-    return FUM_OK;
-}
-
-static enum fum_result make_context(fum_pipeline *pipe, struct fum_context *c,
-                                    struct fum_error *err) {
-    const struct fum_model_view *view = pipe->view;
-    enum fum_result result = alloc_context(view, c, err);
-    // One encoder after the other: a memory budget may not hold two.
-    for (int i = 0, column = 0; i < view->num_text && !result; i++) {
-        struct text_encoder e = encoder_at(pipe, i);
-        result = encode_rows(&e, c, column, err);
-        column += view->text[i].config.channels;
-    }
-    if (!result && c->rows == 2 && !c->negative && view->traits.zero_negative) {
-        memset(c->hidden, 0, (size_t)c->tokens * (size_t)c->channels * sizeof *c->hidden);
-        if (c->pooled) memset(c->pooled, 0, (size_t)c->pooled_channels * sizeof *c->pooled);
+    const struct fum_prompt_chunks *chunks = &text->chunks[e->index];
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < embedding->chunks && !result; i++) {
+        size_t at = (size_t)i * (size_t)chunks->length;
+        const struct chunk chunk = {.ids = chunks->ids + at,
+                                    .weights = chunks->weighted ? chunks->weights + at : NULL,
+                                    .embedding = embedding,
+                                    .index = i,
+                                    .column = column};
+        result = encode_chunk(e, &chunk, err);
     }
     return result;
 }
 
-void fum_context_clear(struct fum_context *context) {
-    fum_free(context->prompt);
-    fum_free(context->negative);
-    fum_free(context->hidden);
-    fum_free(context->pooled);
-    *context = (struct fum_context){0};
+// ---- embeddings that are kept ----
+
+enum { KEPT_TEXTS = 32 };
+
+static void free_embedding(struct fum_embedding *embedding) {
+    if (!embedding) return;
+    fum_free(embedding->text);
+    fum_free(embedding->hidden);
+    fum_free(embedding->pooled);
+    fum_free(embedding);
 }
 
-enum fum_result fum_encode(fum_pipeline *pipe, const struct fum_prompts *p, struct fum_error *err) {
-    struct fum_context *old = &pipe->context;
-    struct fum_context c = {.rows = p->guided ? 2 : 1,
-                            .skip = fum_model_skipped_layers(pipe->view, p->clip_skip)};
-    if (old->hidden && old->rows == c.rows && old->skip == c.skip &&
-        same_text(old->prompt, p->prompt) && (!p->guided || same_text(old->negative, p->negative)))
-        return FUM_OK;
-    enum fum_result result = FUM_OK;
-    c.prompt = fum_strdup(p->prompt);
-    if (p->negative) c.negative = fum_strdup(p->negative);
-    if (!c.prompt || (p->negative && !c.negative))
-        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the prompt");
-    if (!result) result = make_context(pipe, &c, err);
-    if (result) {
-        fum_context_clear(&c);
-    } else {
-        fum_context_clear(old);
-        *old = c;
+void fum_embeddings_clear(struct fum_embeddings *embeddings) {
+    for (size_t i = 0; i < embeddings->count; i++) free_embedding(embeddings->at[i]);
+    fum_free(embeddings->at);
+    *embeddings = (struct fum_embeddings){.run = embeddings->run};
+}
+
+static bool is_of(const struct fum_embedding *embedding, const struct fum_condition *text) {
+    const struct fum_text_style *a = &embedding->style, *b = &text->style;
+    return a->skip == b->skip && a->plain == b->plain && a->zero == b->zero &&
+           a->emphasis == b->emphasis && !strcmp(embedding->text, text->text);
+}
+
+// Returns the embedding of a text that was encoded, or NULL.
+static struct fum_embedding *find_embedding(const struct fum_embeddings *embeddings,
+                                            const struct fum_condition *text) {
+    for (size_t i = 0; i < embeddings->count; i++)
+        if (is_of(embeddings->at[i], text)) return embeddings->at[i];
+    return NULL;
+}
+
+// Adds an embedding of zeros. Returns NULL when memory is out.
+static struct fum_embedding *add_embedding(fum_pipeline *pipe, const struct fum_condition *text) {
+    struct fum_embeddings *all = &pipe->embeddings;
+    size_t chunks = text->chunks[0].count, tokens = (size_t)pipe->view->text[0].tokens,
+           channels = (size_t)fum_text_channels(pipe->view),
+           pooled = (size_t)fum_model_pooled(pipe->view);
+    struct fum_embedding *e = fum_calloc(1, sizeof *e);
+    if (!e) return NULL;
+    e->style = text->style;
+    e->chunks = (int)chunks;
+    e->text = fum_strdup(text->text);
+    e->hidden = fum_calloc(chunks * tokens, channels * sizeof *e->hidden);
+    if (pooled) e->pooled = fum_calloc(pooled, sizeof *e->pooled);
+    if (!e->text || !e->hidden || (pooled && !e->pooled) ||
+        !fum_grow((void **)&all->at, &all->capacity, all->count, sizeof *all->at)) {
+        free_embedding(e);
+        return NULL;
     }
+    all->at[all->count++] = e;
+    return e;
+}
+
+// Drops the embedding that was used longest ago, if the current run does not use it. Returns false
+// if there is none.
+static bool drop_oldest(struct fum_embeddings *all) {
+    size_t oldest = 0;
+    for (size_t i = 1; i < all->count; i++)
+        if (all->at[i]->used < all->at[oldest]->used) oldest = i;
+    if (!all->count || all->at[oldest]->used == all->run) return false;
+    free_embedding(all->at[oldest]);
+    all->at[oldest] = all->at[--all->count];
+    return true;
+}
+
+// Encodes the texts of the run that are marked as new, one encoder after the other: a memory budget
+// may not hold two.
+static enum fum_result encode_new(fum_pipeline *pipe, struct fum_conditions *c, const bool *is_new,
+                                  struct fum_error *err) {
+    const struct fum_model_view *view = pipe->view;
+    enum fum_result result = FUM_OK;
+    for (int i = 0, column = 0; i < view->num_text && !result; i++) {
+        struct text_encoder e = encoder_at(pipe, i);
+        for (size_t t = 0; t < c->num_texts && !result; t++)
+            if (is_new[t] && !c->texts[t].style.zero)
+                result = encode_text(&e, &c->texts[t],
+                                     find_embedding(&pipe->embeddings, &c->texts[t]), column, err);
+        column += view->text[i].config.channels;
+    }
+    return result;
+}
+
+enum fum_result fum_encode(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
+    struct fum_embeddings *all = &pipe->embeddings;
+    struct fum_conditions *c = &run->conditions;
+    size_t kept = all->count;
+    bool *is_new = fum_calloc(c->num_texts, sizeof *is_new);
+    enum fum_result result = is_new ? FUM_OK : no_memory(err);
+    all->run++;
+    for (size_t i = 0; i < c->num_texts && !result; i++) {
+        struct fum_embedding *e = find_embedding(all, &c->texts[i]);
+        is_new[i] = !e;
+        if (!e && !(e = add_embedding(pipe, &c->texts[i]))) result = no_memory(err);
+        if (!result) e->used = all->run;
+        c->texts[i].embedding = e;
+    }
+    if (!result) result = encode_new(pipe, c, is_new, err);
+    // What was encoded in part must not be found.
+    while (result && all->count > kept) free_embedding(all->at[--all->count]);
+    while (all->count > KEPT_TEXTS && drop_oldest(all)) continue;
+    fum_free(is_new);
     return result;
 }

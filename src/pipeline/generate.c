@@ -8,7 +8,6 @@
 #include "base/macros.h"
 #include "pipeline/budget.h"
 #include "pipeline/compile.h"
-#include "text/prompt_signs.h"
 
 #include <math.h>
 #include <string.h>
@@ -327,40 +326,13 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
     return result;
 }
 
-// True if the model was trained on this very text, so that its brackets mean nothing else.
-static bool is_known_prompt(const fum_model *model, const char *text) {
-    const char *known;
-    for (int i = 0; (known = fum_model_prompt(model, i)); i++)
-        if (strcmp(known, text) == 0) return true;
-    return false;
-}
-
-// Warns about prompt grammar of other programs, which is encoded as plain text here.
-static void warn_about_signs(const fum_pipeline *pipe, const struct fum_run *run) {
-    const char *texts[] = {run->tags.prompt, run->params->negative};
-    char list[200];
-    unsigned signs = 0;
-    for (int i = 0; i < 2; i++)
-        if (texts[i] && !is_known_prompt(pipe->model, texts[i]))
-            signs |= fum_prompt_signs(texts[i]);
-    fum_prompt_signs_list(signs, list, sizeof list);
-    if (signs)
-        fum_log(pipe->params.log, FUM_LOG_WARN,
-                "prompt grammar is not supported yet, so it is read as plain text: %s", list);
-}
-
 // Encodes the prompts and makes ready what stays on the device. Without a budget that includes the
 // decoder: what it lacks is found before the long work begins, and the time left is known.
 static enum fum_result prepare_run(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err) {
-    const struct fum_generate_params *p = run->params;
     struct fum_run_times *times = &pipe->times;
     *times = (struct fum_run_times){0};
     double start = fum_time_now();
-    const struct fum_prompts prompts = {.prompt = run->tags.prompt,
-                                        .negative = p->negative,
-                                        .guided = run->copies > 1,
-                                        .clip_skip = run->clip_skip};
-    enum fum_result result = p->prompt ? fum_encode(pipe, &prompts, err) : FUM_OK;
+    enum fum_result result = fum_encode(pipe, run, err);
     times->prompt = fum_time_now() - start - times->compile - times->load;
     if (!result) result = fum_tasks_encode(pipe, run, err);
     if (!result) result = fum_denoise_prepare(pipe, run, err);
@@ -382,8 +354,8 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
     enum fum_result result = make_run(pipe, run, err);
     if (!result && run->params->prompt)
         result = fum_prompt_tags_take(&run->tags, run->params->prompt, err);
+    if (!result) result = fum_conditions_make(pipe, run, err);
     if (result) goto done;
-    warn_about_signs(pipe, run);
     size_t one =
         (size_t)run->latent_channels * (size_t)run->latent_height * (size_t)run->latent_width;
     latents = fum_alloc((size_t)run->batch * one, sizeof *latents);
@@ -405,6 +377,7 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
     }
 done:
     fum_sample_destroy(&run->program);
+    fum_conditions_free(&run->conditions);
     fum_prompt_tags_free(&run->tags);
     fum_given_free(&run->given);
     fum_free(latents);

@@ -138,7 +138,7 @@ void fum_pipeline_destroy(fum_pipeline **pipeline) {
     if (!pipeline || !*pipeline) return;
     fum_pipeline *pipe = *pipeline;
     for (int i = 0; i < pipe->num_components; i++) fum_component_release(&pipe->components[i]);
-    fum_context_clear(&pipe->context);
+    fum_embeddings_clear(&pipe->embeddings);
     fum_adapters_close(&pipe->adapters);
     fum_model_hash_end(&pipe->hash);
     fum_guide_close(&pipe->guide);

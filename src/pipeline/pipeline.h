@@ -14,12 +14,12 @@
 #include "pipeline/component.h"
 #include "pipeline/control.h"
 #include "pipeline/given.h"
+#include "pipeline/prompts.h"
 #include "pipeline/task.h"
 #include "text/prompt_tags.h"
 
 enum {
     FUM_MAX_BATCH = 64,
-    FUM_MAX_COPIES = 16, // of a picture in an evaluation
     FUM_MAX_PICTURES = 100000,
     FUM_MAX_COMPONENTS = FUM_MODEL_MAX_TEXT + 3,
     FUM_MAX_ADAPTERS = 1000,
@@ -29,15 +29,6 @@ enum {
 struct fum_encoder {
     int skip; // layers left out at the end
     fum_tensor *ids, *ends, *hidden, *pooled;
-};
-
-// What prompts were encoded to: kept while the texts stay the same.
-struct fum_context {
-    char *prompt, *negative; // negative NULL: none was given
-    int rows, skip;          // rows: 1, or 2 with guidance (negative first)
-    int tokens, channels, pooled_channels;
-    float *hidden; // [rows, tokens, channels]
-    float *pooled; // [rows, pooled_channels]; NULL: the model takes none
 };
 
 // A classifier that guides a run, and the inputs that it adds to the recorded step.
@@ -62,11 +53,13 @@ struct fum_denoiser {
     int guided;             // copies that the sampler's update takes: 1 after a merging task
     struct fum_tasks tasks; // that are part of the step
     struct fum_given_inputs given;
+    int contexts, parts; // that steps choose from; of the prompt, joined by AND
     int evals, history, noise_rows;
     bool learned;  // the model gives the variance of each step's noise
     bool corrects; // some steps have a size that is found from norms
     size_t coef_stride;
     fum_tensor *state, *counter, *flag, *coefs, *noise, *spread;
+    fum_tensor *weights;              // f32 [parts, 1, 1, 1], of a prompt's parts; NULL: one part
     fum_tensor *corrections, *shares; // shares: of each picture in means over the batch
     struct fum_unet_params unet;
     bool variance_direct;                  // it gives the variance itself, not a place in its range
@@ -136,7 +129,7 @@ struct fum_pipeline {
     const struct fum_picture_kind *kind;
     fum_adapters *adapters; // that weights load with; NULL: none
     struct fum_encoder encoders[FUM_MODEL_MAX_TEXT];
-    struct fum_context context;
+    struct fum_embeddings embeddings;
     struct fum_denoiser denoiser;
     struct fum_guide_model guide;
     struct fum_control_set *controls; // opened last; NULL: none
@@ -160,7 +153,8 @@ struct fum_ends {
 // What a run of the sampler needs; the request with all defaults filled in.
 struct fum_run {
     const struct fum_generate_params *params;
-    struct fum_prompt_tags tags; // of the prompt, and the text that is encoded
+    struct fum_prompt_tags tags; // of the prompt, and the text without them
+    struct fum_conditions conditions;
     struct fum_sample_program *program;
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
@@ -204,18 +198,8 @@ char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, u
 
 // ---- text encoders ----
 
-struct fum_prompts {
-    const char *prompt, *negative; // negative may be NULL
-    bool guided;                   // with the unconditional row
-    int clip_skip;
-};
-
-void fum_context_clear(struct fum_context *context);
 enum fum_result fum_encoder_build(struct fum_component *component, const struct fum_run *run,
                                   fum_graph **graph, struct fum_error *err);
-// Encodes prompt and negative (unless the same are in pipe->context).
-enum fum_result fum_encode(fum_pipeline *pipe, const struct fum_prompts *prompts,
-                           struct fum_error *err);
 
 // ---- UNet ----
 
@@ -229,6 +213,9 @@ fum_tensor *fum_variance_factor(fum_graph *graph, const struct fum_denoiser *den
 // Adds this step's row of the noise, [batch, height, width, channels].
 fum_tensor *fum_variance_noise(fum_graph *graph, const struct fum_denoiser *denoiser,
                                int64_t channels);
+// Joins the predictions of a prompt's parts to that of one, as guidance reads it. Adds the input
+// `weights`. Returns the prediction itself for one part.
+fum_tensor *fum_parts_join(fum_graph *graph, struct fum_denoiser *denoiser, fum_tensor *prediction);
 // Drops the channels of the variance, if the model has some.
 fum_tensor *fum_variance_drop(fum_graph *graph, fum_tensor *prediction, int64_t channels);
 // Numbers of an evaluation that a correction reads: whether it is none, the factors of the weights

@@ -20,7 +20,7 @@ fum_tensor *fum_variance_factor(fum_graph *graph, const struct fum_denoiser *d,
     fum_nn_init(&nn, graph, "variance");
     fum_tensor *share =
         fum_nn_slice(&nn, NULL, prediction, (struct fum_nn_range){3, channels, channels});
-    if (d->copies == 2) // of the branch with the class
+    if (d->copies > 1) // of the branch with the class
         share = fum_nn_slice(&nn, NULL, share, (struct fum_nn_range){0, d->batch, d->batch});
     if (!share) return NULL;
     share = fum_graph_add(graph, "cast", NULL, FUM_INPUTS(share),

@@ -242,22 +242,54 @@ static bool add_vectors(const fum_tokenizer *tokenizer, const struct fum_token_i
     return true;
 }
 
+// Encodes a text with all vectors of its embeddings.
+static enum fum_result encode_vectors(const fum_tokenizer *tokenizer, const char *text,
+                                      size_t bytes, struct fum_token_ids *ids,
+                                      struct fum_error *err) {
+    struct fum_token_ids words = {0};
+    struct fum_id_list all = {0};
+    enum fum_result result = fum_tokenizer_encode(tokenizer, text, bytes, &words, err);
+    if (!result && !add_vectors(tokenizer, &words, &all))
+        result = fum_error_set(err, FUM_ERR_NOMEM,
+                               "tokenizer: out of memory for a text of %zu bytes", bytes);
+    fum_token_ids_free(&words);
+    if (result) fum_free(all.at);
+    *ids = result ? (struct fum_token_ids){0} : (struct fum_token_ids){all.at, all.count};
+    return result;
+}
+
+enum fum_result fum_tokenizer_encode_words(const fum_tokenizer *tokenizer, const char *text,
+                                           size_t bytes, struct fum_token_ids *ids,
+                                           struct fum_error *err) {
+    enum fum_result result = encode_vectors(tokenizer, text, bytes, ids, err);
+    if (result) return result;
+    ids->count -= 2; // start and end
+    memmove(ids->ids, ids->ids + 1, ids->count * sizeof *ids->ids);
+    return FUM_OK;
+}
+
+size_t fum_tokenizer_group(const fum_tokenizer *tokenizer, const int32_t *ids, size_t count) {
+    const struct fum_special *special =
+        ids[0] < tokenizer->bpe->id_limit ? NULL : special_of(tokenizer, ids[0]);
+    const struct fum_special *vector;
+    size_t length = 1;
+    if (!special) return 1;
+    if (special->is_word) return (size_t)special->count < count ? (size_t)special->count : count;
+    for (; length < count && (vector = find_vector(tokenizer, special, (int)length)); length++)
+        if (ids[length] != vector->id) break;
+    return length;
+}
+
 enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer,
                                             const struct fum_padded_text *text, int32_t *ids,
                                             struct fum_token_fit *fit, struct fum_error *err) {
-    struct fum_token_ids words = {0};
-    struct fum_id_list all = {0};
+    struct fum_token_ids all = {0};
     *fit = (struct fum_token_fit){0};
     enum fum_result result = check_length(text->length, err);
-    if (!result) result = fum_tokenizer_encode(tokenizer, text->text, text->bytes, &words, err);
-    if (!result && !add_vectors(tokenizer, &words, &all))
-        result = fum_error_set(err, FUM_ERR_NOMEM,
-                               "tokenizer: out of memory for a text of %zu bytes", text->bytes);
-    const struct fum_token_ids with_vectors = {all.at, all.count};
-    if (!result) fit_ids(tokenizer, &with_vectors, text->length, ids);
-    if (!result) result = report_fit(tokenizer, &with_vectors, text->length, fit, err);
-    fum_free(all.at);
-    fum_token_ids_free(&words);
+    if (!result) result = encode_vectors(tokenizer, text->text, text->bytes, &all, err);
+    if (!result) fit_ids(tokenizer, &all, text->length, ids);
+    if (!result) result = report_fit(tokenizer, &all, text->length, fit, err);
+    fum_token_ids_free(&all);
     return result;
 }
 

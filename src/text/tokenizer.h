@@ -65,6 +65,13 @@ enum fum_result fum_tokenizer_encode_prompt(const fum_tokenizer *tokenizer,
                                             const struct fum_padded_text *text, int32_t *ids,
                                             struct fum_token_fit *fit, struct fum_error *err);
 
+// Encodes a text without start and end, but with all vectors of its embeddings.
+enum fum_result fum_tokenizer_encode_words(const fum_tokenizer *tokenizer, const char *text,
+                                           size_t bytes, struct fum_token_ids *ids,
+                                           struct fum_error *err);
+// Returns how many of the ids belong to the embedding of the first, or 1.
+size_t fum_tokenizer_group(const fum_tokenizer *tokenizer, const int32_t *ids, size_t count);
+
 // Appends the text in NFC and lower case, with one space for every run of white space. Returns
 // false when memory is out.
 bool fum_tokenizer_normalize(struct fum_code_points *out, const uint32_t *text, size_t count);

@@ -19,6 +19,10 @@ expect 2 'takes no value' devices --verbose=yes
 expect 2 'more than one text' tokenize red heart
 expect 2 'takes no text' tokenize --jsonl heart
 expect 1 'no such file or folder' tokenize -m nowhere heart
+expect 2 'takes the text itself' tokenize -m emoji --prompt heart red
+expect 2 '.steps' tokenize -m emoji --prompt heart --steps 0
+expect 0 '^."weight":0.5,"until":2,"chunks":.."ids":.*,"weights":.1,1.21[0-9]*,1' tokenize -m emoji --steps 4 --prompt '((a [b:2])) :.5 AND c'
+expect 0 '^."chunks":.."ids":' tokenize -m emoji --no-emphasis --prompt '(a) BREAK'
 expect 0 '^ *[0-9]+  heart</w>$' tokenize -m emoji heart
 expect 0 '^2 ids$' tokenize -m emoji ''
 expect 2 'takes no argument' selftest everything

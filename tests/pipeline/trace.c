@@ -92,9 +92,27 @@ static void a_step_reads_back_once(void **state) {
     assert_int_equal(count(FUM_TRACE_ALLOC, NULL), 0);
     assert_int_equal(count(FUM_TRACE_READBACK, "latents"), 1);
     assert_int_equal(transfers_inside(), 0);
-    // The same prompt is not even encoded again.
+    // A prompt that was seen before is not even encoded again.
     generate(c, "a blue house", "euler_a", 6);
     assert_int_equal(count(FUM_TRACE_SUBMIT, "text_encoder prompt"), 0);
+    generate(c, "a red ship", "euler_a", 6);
+    assert_int_equal(count(FUM_TRACE_SUBMIT, "text_encoder prompt"), 0);
+}
+
+// A prompt that changes with the steps crosses the bus once, too, and so do its parts and weights.
+static void schedules_are_read_by_the_step_counter(void **state) {
+    struct context *c = *state;
+    generate(c, "a [red|blue] ship AND a house :0.5", "euler", 6);
+    assert_int_equal(count(FUM_TRACE_RECORD, "unet step"), 1);
+    assert_int_equal(count(FUM_TRACE_SUBMIT, "unet step"), 6);
+    assert_int_equal(transfers_inside(), 0);
+    // Keys and values of all texts are made before the steps.
+    assert_int_equal(count(FUM_TRACE_SUBMIT, "unet prompt"), 1);
+    // As many other texts at other steps, with another weight, replay what was recorded.
+    generate(c, "a [green:yellow:2] ship AND a cat :0.7", "euler", 6);
+    assert_int_equal(count(FUM_TRACE_RECORD, "unet step"), 0);
+    assert_int_equal(count(FUM_TRACE_KERNEL, NULL), 0);
+    assert_int_equal(transfers_inside(), 0);
 }
 
 // A sampler that calls the model twice per step replays the same commands.
@@ -228,6 +246,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_step_reads_back_once),
+                                       cmocka_unit_test(schedules_are_read_by_the_step_counter),
                                        cmocka_unit_test(two_evaluations_replay_the_same_commands),
                                        cmocka_unit_test(compiling_is_reported_apart),
                                        cmocka_unit_test(callbacks_cancel)};

@@ -9,7 +9,7 @@
 #include "graph/op.h"
 
 // Most copies of a picture in one evaluation.
-enum { FUM_SAMPLER_MAX_COPIES = 16 };
+enum { FUM_SAMPLER_MAX_COPIES = 64 };
 
 // Which inputs of an op these are.
 struct fum_sampler_inputs {
