@@ -123,6 +123,8 @@ struct fum_control {
     float start, end;              // share of the steps at which it works; end 0: 1
 };
 
+enum { FUM_FREEU_FACTORS = 4 };
+
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
 enum fum_prompt_style {
@@ -191,6 +193,11 @@ struct fum_generate_params {
     int clip_skip; // 1: the last layer of the text encoder; 0: the model's choice
     enum fum_rng_kind rng;
     enum fum_seamless seamless;
+    // FreeU's factors b1, b2, s1, s2 (Si et al. 2023): of what comes from the deeper levels and of
+    // the low frequencies that skip them, at the two deepest levels. All 0: those that are usual
+    // with the model's family. Only UNets of Stable Diffusion have it.
+    bool has_freeu;
+    float freeu[FUM_FREEU_FACTORS];
     // Replaces the first draw: [noise_count, channels, height, width] of the latents, unit
     // variance. Picture i takes the i-th. NULL: draw it.
     const float *noise;

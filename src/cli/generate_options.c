@@ -225,6 +225,8 @@ const struct cli_option generate_option_table[] = {
     {.name = "eta", .kind = CLI_FLOAT, .offset = PICTURE(eta), .value = "F", .min = 0,
      .max = FUM_MAX_ETA,
      .help = "noise added back, 0 to 1, for ddim (default 0), ancestral and sde samplers (1)"},
+    {.name = "freeu", .kind = CLI_STRING, .offset = FIELD(freeu), .value = "B1,B2,S1,S2",
+     .help = "weigh the UNet's levels by FreeU's factors; auto: those usual for the model"},
     {.name = "tolerance", .kind = CLI_REAL, .offset = PICTURE(tolerance), .value = "X", .min = 0,
      .max = 1, .help = "error allowed in a step of ode, which chooses its steps by it (1e-5)"},
     {.name = "rng", .kind = CLI_ENUM, .offset = PICTURE(rng), .value = "NAME",
@@ -311,11 +313,12 @@ const struct cli_option generate_option_table[] = {
 // clang-format on
 
 bool generate_option_is_of_request(const struct cli_option *option) {
-    static const size_t fields[] = {
-        FIELD(prompt_file), FIELD(negative_file), FIELD(lora),         FIELD(output),
-        FIELD(grid_text),   FIELD(seed),          FIELD(sampler_rng),  FIELD(noise),
-        FIELD(step_noise),  FIELD(invert),        FIELD(save_latents), FIELD(sigmas),
-        FIELD(two_passes),  FIELD(circular),      FIELD(circular_x),   FIELD(circular_y)};
+    static const size_t fields[] = {FIELD(prompt_file), FIELD(negative_file), FIELD(lora),
+                                    FIELD(output),      FIELD(grid_text),     FIELD(seed),
+                                    FIELD(sampler_rng), FIELD(noise),         FIELD(step_noise),
+                                    FIELD(invert),      FIELD(save_latents),  FIELD(sigmas),
+                                    FIELD(two_passes),  FIELD(circular),      FIELD(circular_x),
+                                    FIELD(circular_y),  FIELD(freeu)};
     const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
     if (option->offset >= first && option->offset < end) return true;
     const size_t hires = FIELD(hires), hires_end = hires + sizeof(struct fum_hires_params);
@@ -515,10 +518,7 @@ static void resolve_defaults(struct generate_options *options) {
         picture->strength = 0;
     else if (picture->strength == 0) // none
         picture->strength = -1;
-    unsigned seamless = (unsigned)picture->seamless;
-    if (options->circular || options->circular_x) seamless |= FUM_SEAMLESS_X;
-    if (options->circular || options->circular_y) seamless |= FUM_SEAMLESS_Y;
-    picture->seamless = (enum fum_seamless)seamless;
+    generate_options_add_seamless(options);
     picture->has_class = picture->class_label >= 0;
     picture->has_classifier_scale = !isnan(picture->classifier_scale);
     if (picture->guidance < 0) // the model's own
@@ -544,6 +544,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (status < 0) status = check_memory(command, options);
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);
+    if (status < 0) status = generate_options_read_freeu(command, options);
     if (status < 0) status = check_upscaling(command, options);
     if (status < 0) status = check_size(command, &options->picture);
     resolve_defaults(options);

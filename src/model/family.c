@@ -18,7 +18,12 @@
     COMMON, .class_name = "StableDiffusionXLPipeline", .size = 1024, .prediction = "epsilon", \
             .folder_skip = 1, .file_clip_skip = 2
 
-#define XL_TRAITS .skip_norm = true, .ays = fum_ays_sdxl, .aesthetic = 6, .negative_aesthetic = 2.5
+// FreeU's factors are those of its authors, as diffusers' documentation has them.
+#define XL_TRAITS                                                                      \
+    .skip_norm = true, .ays = fum_ays_sdxl, .aesthetic = 6, .negative_aesthetic = 2.5, \
+    .freeu = {1.3f, 1.4f, 0.9f, 0.2f}
+#define SD1_TRAITS .freeu = {1.5f, 1.6f, 0.9f, 0.2f}
+#define SD2_TRAITS .freeu = {1.4f, 1.6f, 0.9f, 0.2f}
 
 // Models of pictures without text (Ho et al. 2020); steps are those of the diffusers pipelines.
 #define PIXELS(title_, class_, steps_)                                                     \
@@ -64,6 +69,7 @@ const struct fum_family fum_families[] = {
               .scheduler = "DDIMScheduler",
               .vae_scale = 0.18215,
               .epsilon_size = 512},
+     .traits = {SD2_TRAITS},
      .file_clip_skip = 2}, // diffusers' folders hold 23 of OpenCLIP-H's 24 layers, single files all
     {SD, .name = "sd1", .title = "Stable Diffusion 1.x", .context_channels = 768, .size = 512,
      .prediction = "epsilon",
@@ -73,9 +79,9 @@ const struct fum_family fum_families[] = {
               .skip_prk_steps = true,
               .heads = 8,
               .vae_scale = 0.18215},
-     .file_clip_skip = 1},
+     .traits = {SD1_TRAITS}, .file_clip_skip = 1},
     {SD, .name = "sd-custom", .title = "Stable Diffusion, custom size", .size = 512,
-     .prediction = "epsilon", .file_clip_skip = 1},
+     .prediction = "epsilon", .file_clip_skip = 1, .traits = {SD1_TRAITS}},
     {PIXELS("DDPM", "DDPMPipeline", 1000)},
     {PIXELS("DDIM", "DDIMPipeline", 50)},
     {PIXELS("PNDM", "PNDMPipeline", 50)},

@@ -23,6 +23,7 @@ struct fum_model_traits {
     bool vae_overflows_f16;               // known to overflow: decode in f32 from the start
     bool unit_pixels;                     // the UNet's own pictures are in 0..1, not in -1..1
     const float *ays;                     // sigmas of the schedule "ays"; NULL: SD 1.5's
+    float freeu[4];                       // FreeU's usual b1, b2, s1, s2
 };
 
 // A text encoder in a single file.

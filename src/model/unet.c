@@ -157,7 +157,9 @@ static fum_tensor *up_block(struct fum_unet_builder *b, int index, fum_tensor *x
     for (int i = 0; i < block->layers; i++) {
         // The concatenation is part of the residual block, so that training need not keep it.
         fum_graph_begin_block(b->nn.graph);
-        x = fum_nn_concat(&b->nn, NULL, x, b->skips[--b->num_skips]);
+        fum_tensor *skip = b->skips[--b->num_skips];
+        fum_unet_freeu(b, index, i, &x, &skip);
+        x = fum_nn_concat(&b->nn, NULL, x, skip);
         x = resblock(b, i, x, block->channels);
         fum_graph_end_block(b->nn.graph);
         x = attention(b, i, x, block);

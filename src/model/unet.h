@@ -30,6 +30,10 @@ int fum_unet_time_ids(const struct fum_unet_config *config, int pooled);
 fum_tensor *fum_unet_build(fum_graph *graph, const struct fum_unet_config *config,
                            const struct fum_unet_params *params);
 
+// True if FreeU changes the network: a UNet with a prompt whose first levels on the way up are as
+// Stable Diffusion's.
+bool fum_unet_takes_freeu(const struct fum_unet_config *config);
+
 // What a classifier of noisy pictures gives.
 struct fum_classifier_outputs {
     fum_tensor *features; // [batch, channels of the last level], the mean over the pixels

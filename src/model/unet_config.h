@@ -104,6 +104,7 @@ struct fum_unet_params {
     // see enum fum_unet_class; NULL: without, as diffusers does for a table
     fum_tensor *class_labels;
     fum_tensor *timestep_cond; // [1 or steps, time_cond_channels]; NULL: without
+    const float *freeu;        // FreeU's factors b1, b2, s1, s2; NULL: without
     // Added behind conv_in, [1 or batch, height, width, channels]; NULL: nothing is.
     fum_tensor *hint;
     // Added to each skip on the way up, in the order of their making, and to the middle's result;

@@ -50,7 +50,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     fum_graph *graph = *out;
     fum_pipeline_choose_types(pipe, graph, pipe->unet->source);
     fum_component_adapt(pipe->unet, graph);
-    fum_graph_wrap(graph, fum_seamless_axes(d->seamless));
+    fum_graph_wrap(graph, fum_seamless_axes(d->changes.seamless));
     struct fum_shape latents = {4, {pictures, d->height, d->width, channels}}, all = latents,
                      noise = latents;
     all.dim[0] *= d->history;
@@ -70,6 +70,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     const struct fum_attr attrs[] = {{"history", d->history}, {"copies", d->copies}, {0}},
                           guided[] = {{"history", d->history}, {"copies", d->guided}, {0}};
     d->unet.counter = d->counter;
+    d->unet.freeu = d->changes.has_freeu ? d->changes.freeu : NULL;
     d->unet.x = add_op(graph, "sampler_input", FUM_INPUTS(d->state, d->coefs, d->counter), attrs);
     fum_unet_inputs(graph, config,
                     &(struct fum_unet_sizes){.batch = (int64_t)d->copies * d->batch,
@@ -198,7 +199,7 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .corrects = program->corrects,
         .threshold_ratio = program->threshold_ratio,
         .threshold_max = program->threshold_max,
-        .seamless = run->params->seamless,
+        .changes = run->changes,
         .evals = program->evals,
         .history = program->history,
         .noise_rows = program->noise_rows,
@@ -214,7 +215,7 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
            a->variance_direct == b->variance_direct && a->guide.classifier == b->guide.classifier &&
            a->guide.mean == b->guide.mean && a->threshold_ratio == b->threshold_ratio &&
            a->threshold_max == b->threshold_max && a->corrects == b->corrects &&
-           a->seamless == b->seamless && fum_tasks_same(&a->tasks, &b->tasks);
+           fum_changes_same(&a->changes, &b->changes) && fum_tasks_same(&a->tasks, &b->tasks);
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,

@@ -232,6 +232,7 @@ static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct 
     pipe->seamless = params->seamless;
     if (!result) result = check_guidance(pipe, run, err);
     if (!result) result = check_clip_skip(pipe, run, err);
+    if (!result) result = fum_changes_choose(pipe, run, err);
     if (!result) result = fum_tasks_choose(pipe, run, err);
     if (!result) result = check_size(pipe, run, err);
     if (!result) result = fum_tasks_open(pipe, run, err);

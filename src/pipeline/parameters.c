@@ -20,7 +20,7 @@ struct extras {
     char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
     char strength[FUM_IMAGE_NUMBER], upscale[FUM_IMAGE_NUMBER], steps[FUM_IMAGE_NUMBER], size[32];
     char image_scale[FUM_IMAGE_NUMBER], blur[FUM_IMAGE_NUMBER];
-    char between[200], adapters[500];
+    char between[200], adapters[500], freeu[80];
 };
 
 static void add_extra(struct extras *e, const char *key, const char *value) {
@@ -105,6 +105,10 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Step noise", p->step_noise ? "from a file" : NULL);
     add_extra(e, "Seamless", seamless[p->seamless & FUM_SEAMLESS_XY]);
     describe_second_pass(run, e);
+    const float *f = run->changes.freeu;
+    snprintf(e->freeu, sizeof e->freeu, "%.4g, %.4g, %.4g, %.4g", (double)f[0], (double)f[1],
+             (double)f[2], (double)f[3]);
+    add_extra(e, "FreeU", run->changes.has_freeu ? e->freeu : NULL);
     add_extra(e, "Adapters", describe_adapters(p, e->adapters, sizeof e->adapters));
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
     add_extra(e, "Weight type", pipe->params.weights);

@@ -7,10 +7,10 @@
 #include <fumarole/pipeline.h>
 
 #include "adapter/adapter.h"
-#include "graph/graph.h"
 #include "model/classifier.h"
 #include "model/model.h"
 #include "model/model_hash.h"
+#include "pipeline/changes.h"
 #include "pipeline/component.h"
 #include "pipeline/control.h"
 #include "pipeline/given.h"
@@ -64,7 +64,7 @@ struct fum_denoiser {
     struct fum_unet_params unet;
     bool variance_direct;                  // it gives the variance itself, not a place in its range
     double threshold_ratio, threshold_max; // as in struct fum_sample_program
-    enum fum_seamless seamless;
+    struct fum_changes changes;
     struct fum_guide guide;
     struct fum_control_inputs control;
 };
@@ -161,6 +161,7 @@ struct fum_run {
     float guidance;
     double tolerance;                        // of an adaptive program
     float class_label;                       // used by models with classes
+    struct fum_changes changes;              // of the networks
     struct fum_tasks tasks;                  // that the request calls for
     struct fum_given given;                  // its pictures
     double strength;                         // share of the steps that run; 0: from pure noise
@@ -317,12 +318,6 @@ struct fum_pixels {
     const float *values;
     int height, width;
 };
-
-// Returns the axes of the picture along which convolutions wrap around, for fum_graph_wrap.
-static inline unsigned fum_seamless_axes(enum fum_seamless seamless) {
-    return (seamless & FUM_SEAMLESS_X ? FUM_GRAPH_WIDTH : 0u) |
-           (seamless & FUM_SEAMLESS_Y ? FUM_GRAPH_HEIGHT : 0u);
-}
 
 // Gives a component's graph the types of weights that the pipeline has. By default it keeps
 // the blocks that the source has.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Requests that change how the networks are built, against diffusers: seamless pictures.
+// Requests that change how the networks are built, against diffusers: seamless pictures, FreeU.
 #include "picture.h"
 
 #include "golden.h"
@@ -61,6 +61,10 @@ static bool run_case(const struct context *c, const struct golden *golden, int i
         .user = &kept,
     };
     for (int i = 0; i < 4; i++) params.noise_shape[i] = (int)noise->view.dim[i];
+    const cJSON *factors = cJSON_GetObjectItem(spec, "freeu");
+    params.has_freeu = factors != NULL;
+    for (int i = 0; i < cJSON_GetArraySize(factors); i++)
+        params.freeu[i] = (float)cJSON_GetArrayItem(factors, i)->valuedouble;
     ok(fum_generate(pipe, &params, &err), &err);
     double relative = compare_latents(&kept, golden_values(golden, index, "latents"));
     double db = psnr(kept.pixels, golden_tensor(golden, index, "pixels")->view.data, kept.bytes);
@@ -86,6 +90,10 @@ static void run_all(const struct context *c, const char *name) {
 
 static void seamless_pictures_match_diffusers(void **state) {
     run_all(*state, "seamless");
+}
+
+static void freeu_matches_diffusers(void **state) {
+    run_all(*state, "freeu");
 }
 
 // Decodes in bands of a few rows and as a whole, and compares.
@@ -173,6 +181,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(seamless_pictures_match_diffusers),
+                                       cmocka_unit_test(freeu_matches_diffusers),
                                        cmocka_unit_test(bands_of_a_seamless_picture_have_no_seams),
                                        cmocka_unit_test(a_seamless_picture_is_never_tiled),
                                        cmocka_unit_test(a_change_ends_with_its_request)};
