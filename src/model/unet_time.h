@@ -34,8 +34,8 @@ fum_tensor *fum_unet_skip_down(struct fum_unet_builder *build, const struct fum_
                                bool last, fum_tensor *x);
 fum_tensor *fum_unet_skip_up(struct fum_unet_builder *build, const struct fum_unet_block *block,
                              bool last, fum_tensor *x);
-// Weighs by FreeU what residual block `layer` of up block `index` reads: the value from below and the
-// skip. Without FreeU both stay as they are.
+// Weighs by FreeU what residual block `layer` of up block `index` reads: the value from below and
+// the skip. Without FreeU both stay as they are.
 void fum_unet_freeu(struct fum_unet_builder *build, int index, int layer, fum_tensor **x,
                     fum_tensor **skip);
 // True if FreeU changes that block.
