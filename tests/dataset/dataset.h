@@ -37,7 +37,10 @@ static inline void write_picture(const char *path, int width, int height, const 
     uint8_t *pixels = malloc((size_t)width * (size_t)height * 3);
     struct fum_error err = {0};
     for (int i = 0; i < width * height * 3; i++) pixels[i] = i < 3 ? 0 : rgb[i % 3];
-    ok(fum_image_write_png(path, &(struct fum_picture){pixels, width, height, 3, NULL}, &err),
+    ok(fum_image_write_png(
+           path,
+           &(struct fum_picture){.pixels = pixels, .width = width, .height = height, .channels = 3},
+           &err),
        &err);
     free(pixels);
 }

@@ -299,8 +299,10 @@ static void pictures_get_the_size(void **state) {
     // Grey first and coloured later is coloured.
     remove(scratch("colours/b.png"));
     const uint8_t grey_pixel = 7;
-    ok(fum_image_write_png(scratch("colours/a.png"),
-                           &(struct fum_picture){&grey_pixel, 1, 1, 1, NULL}, &err),
+    ok(fum_image_write_png(
+           scratch("colours/a.png"),
+           &(struct fum_picture){.pixels = &grey_pixel, .width = 1, .height = 1, .channels = 1},
+           &err),
        &err);
     fum_data *colours = NULL;
     for (int files = 1; files <= 2; files++) {

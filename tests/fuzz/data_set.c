@@ -104,7 +104,9 @@ static void write_picture(const char *path) {
     if (fum_path_make_dirs(path, &err)) fitted_fail(path);
     char file[600];
     snprintf(file, sizeof file, "%s/a.png", path);
-    if (fum_image_write_png(file, &(struct fum_picture){pixels, 5, 4, 3, NULL}, &err))
+    if (fum_image_write_png(
+            file, &(struct fum_picture){.pixels = pixels, .width = 5, .height = 4, .channels = 3},
+            &err))
         fitted_fail(file);
 }
 

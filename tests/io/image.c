@@ -28,13 +28,17 @@ static void comes_back_the_same(void **state) {
                 uint8_t *pixels = malloc(n), *png = NULL;
                 struct fum_bitmap back;
                 fill(pixels, n, kind);
-                assert_ok(fum_image_encode_png(&(struct fum_picture){pixels, w, h, channels, NULL},
-                                               &png, &bytes, &err),
+                assert_ok(fum_image_encode_png(
+                              &(struct fum_picture){
+                                  .pixels = pixels, .width = w, .height = h, .channels = channels},
+                              &png, &bytes, &err),
                           err);
                 char *text = (char *)1;
-                assert_ok(fum_image_decode(&(struct fum_image_file){png, bytes, "x.png"}, 0, &back,
-                                           &text, &err),
-                          err);
+                assert_ok(
+                    fum_image_decode(
+                        &(struct fum_image_file){.data = png, .bytes = bytes, .where = "x.png"}, 0,
+                        &back, &text, &err),
+                    err);
                 assert_null(text);
                 assert_int_equal(back.width, w);
                 assert_int_equal(back.height, h);
@@ -53,9 +57,10 @@ static void smooth_pictures_get_small(void **state) {
     struct fum_error err = {0};
     size_t bytes = 0;
     uint8_t *flat = calloc(200 * 500, 1), *png = NULL;
-    assert_ok(
-        fum_image_encode_png(&(struct fum_picture){flat, 200, 500, 1, NULL}, &png, &bytes, &err),
-        err);
+    assert_ok(fum_image_encode_png(
+                  &(struct fum_picture){.pixels = flat, .width = 200, .height = 500, .channels = 1},
+                  &png, &bytes, &err),
+              err);
     assert_true(bytes < 1000);
     fum_free(png);
     free(flat);
@@ -76,9 +81,14 @@ static void carries_its_parameters(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
         const char *path = scratch("parameters.png");
-        assert_ok(
-            fum_image_write_png(path, &(struct fum_picture){pixels, 2, 2, 3, cases[i].text}, &err),
-            err);
+        assert_ok(fum_image_write_png(path,
+                                      &(struct fum_picture){.pixels = pixels,
+                                                            .width = 2,
+                                                            .height = 2,
+                                                            .channels = 3,
+                                                            .parameters = cases[i].text},
+                                      &err),
+                  err);
         struct fum_bitmap back;
         char *text = NULL, *file = NULL;
         assert_ok(fum_image_read(path, 3, &back, &text, &err), err);
@@ -97,7 +107,10 @@ static void crc_is_that_of_png(void **state) {
     struct fum_error err = {0};
     uint8_t *png = NULL, pixel = 0;
     size_t bytes = 0;
-    assert_ok(fum_image_encode_png(&(struct fum_picture){&pixel, 1, 1, 1, "x"}, &png, &bytes, &err),
+    assert_ok(fum_image_encode_png(
+                  &(struct fum_picture){
+                      .pixels = &pixel, .width = 1, .height = 1, .channels = 1, .parameters = "x"},
+                  &png, &bytes, &err),
               err);
     // tEXt parameters\0x: 12 bytes of data; CRC by zlib.crc32(b"tEXtparameters\0x")
     static const uint8_t wanted[] = {0,   0,   0,   12,  't',  'E',  'X',  't',
@@ -174,8 +187,12 @@ static void refuses_damage(void **state) {
     uint8_t pixels[40 * 30 * 3], *png = NULL;
     size_t bytes = 0;
     fill(pixels, sizeof pixels, 0);
-    assert_ok(fum_image_encode_png(&(struct fum_picture){pixels, 40, 30, 3, "\xe7\x8c\xab"}, &png,
-                                   &bytes, &err),
+    assert_ok(fum_image_encode_png(&(struct fum_picture){.pixels = pixels,
+                                                         .width = 40,
+                                                         .height = 30,
+                                                         .channels = 3,
+                                                         .parameters = "\xe7\x8c\xab"},
+                                   &png, &bytes, &err),
               err);
     uint64_t seed = 7;
     for (size_t round = 0; round < bytes + 1000; round++) {
@@ -189,7 +206,8 @@ static void refuses_damage(void **state) {
         struct fum_bitmap back;
         char *text = NULL;
         memset(&err, 0, sizeof err);
-        if (fum_image_decode(&(struct fum_image_file){copy, n, "x.png"}, 3, &back, &text, &err)) {
+        if (fum_image_decode(&(struct fum_image_file){.data = copy, .bytes = n, .where = "x.png"},
+                             3, &back, &text, &err)) {
             assert_null(back.pixels);
             assert_contains(err.text, "x.png");
         }
@@ -203,15 +221,18 @@ static void refuses_damage(void **state) {
     memcpy(empty, png, FUM_PNG_IHDR_END);
     memcpy(empty + FUM_PNG_IHDR_END + 4, "tEXt", 4);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fum_image_decode(&(struct fum_image_file){empty, sizeof empty, "x.png"}, 3,
-                                          &back, NULL, &err),
-                         FUM_ERR_FORMAT);
+        assert_int_equal(
+            fum_image_decode(
+                &(struct fum_image_file){.data = empty, .bytes = sizeof empty, .where = "x.png"}, 3,
+                &back, NULL, &err),
+            FUM_ERR_FORMAT);
         assert_string_equal(err.text, "x.png: the PNG holds no picture");
         memcpy(empty + FUM_PNG_IHDR_END + 4, "IDAT", 4);
     }
     memset(png + 16, 0x7f, 8);
     assert_int_equal(
-        fum_image_decode(&(struct fum_image_file){png, bytes, "x.png"}, 3, &back, NULL, &err),
+        fum_image_decode(&(struct fum_image_file){.data = png, .bytes = bytes, .where = "x.png"}, 3,
+                         &back, NULL, &err),
         FUM_ERR_FORMAT);
     assert_contains(err.text, "outside the limits");
     fum_free(png);
@@ -227,9 +248,14 @@ static void survives_no_memory(void **state) {
             char *text = NULL;
             fum_alloc_fail_after(n);
             enum fum_result result =
-                reading
-                    ? fum_image_read(path, 3, &back, &text, NULL)
-                    : fum_image_write_png(path, &(struct fum_picture){pixels, 3, 3, 3, "p"}, NULL);
+                reading ? fum_image_read(path, 3, &back, &text, NULL)
+                        : fum_image_write_png(path,
+                                              &(struct fum_picture){.pixels = pixels,
+                                                                    .width = 3,
+                                                                    .height = 3,
+                                                                    .channels = 3,
+                                                                    .parameters = "p"},
+                                              NULL);
             fum_alloc_fail_after(-1);
             // the text is dropped when only it does not fit
             bool complete = !result && (!reading || text);

@@ -49,7 +49,9 @@ static void for_each_file(void (*check)(const fum_loader *golden, const char *na
         const char *tensor = fum_loader_at(golden, i)->name, *name = tensor + strlen("file/");
         size_t bytes = 0;
         uint8_t *data = read_bytes(golden, tensor, &bytes);
-        if (is_supported(name)) check(golden, name, &(struct fum_image_file){data, bytes, name});
+        if (is_supported(name))
+            check(golden, name,
+                  &(struct fum_image_file){.data = data, .bytes = bytes, .where = name});
         free(data);
     }
     fum_loader_close(&golden);
@@ -96,7 +98,7 @@ static void check_cuts(const fum_loader *golden, const char *name,
         struct fum_bitmap bitmap;
         uint8_t *cut = malloc(bytes ? bytes : 1);
         memcpy(cut, file->data, bytes);
-        const struct fum_image_file short_file = {cut, bytes, name};
+        const struct fum_image_file short_file = {.data = cut, .bytes = bytes, .where = name};
         if (fum_image_decode(&short_file, 0, &bitmap, NULL, &err)) {
             assert_null(bitmap.pixels);
             assert_contains(err.text, name);
@@ -132,7 +134,7 @@ static void check_changes(const fum_loader *golden, const char *name,
             changed[(seed >> 33) % (range < file->bytes ? range : file->bytes)] =
                 (uint8_t)(seed >> 20);
         }
-        const struct fum_image_file other = {changed, file->bytes, name};
+        const struct fum_image_file other = {.data = changed, .bytes = file->bytes, .where = name};
         enum fum_result result = fum_image_decode(&other, 3, &bitmap, NULL, &err);
         if (result ? bitmap.pixels || !err.text[0] : !bitmap.pixels) fail_msg("%s", name);
         if (!result && !fum_image_measure(&other, &size, &err)) {
@@ -174,14 +176,16 @@ static void other_files_are_named(void **state) {
     (void)state;
     struct fum_bitmap bitmap;
     struct fum_error err = {0};
-    const struct fum_image_file gif = {(const uint8_t *)"GIF89a", 6, "a.png"};
+    const struct fum_image_file gif = {
+        .data = (const uint8_t *)"GIF89a", .bytes = 6, .where = "a.png"};
     assert_int_equal(fum_image_decode(&gif, 3, &bitmap, NULL, &err), FUM_ERR_FORMAT);
     assert_string_equal(err.text, "a.png: not a picture in PNG, JPEG or WebP");
-    const struct fum_image_file empty = {(const uint8_t *)"", 0, "b.jpg"};
+    const struct fum_image_file empty = {.data = (const uint8_t *)"", .bytes = 0, .where = "b.jpg"};
     assert_int_equal(fum_image_measure(&empty, &bitmap, &err), FUM_ERR_FORMAT);
     assert_contains(err.text, "b.jpg");
 #ifndef FUM_HAS_JPEG
-    const struct fum_image_file jpeg = {(const uint8_t *)"\xff\xd8\xff\xe0", 4, "c.jpg"};
+    const struct fum_image_file jpeg = {
+        .data = (const uint8_t *)"\xff\xd8\xff\xe0", .bytes = 4, .where = "c.jpg"};
     assert_int_equal(fum_image_decode(&jpeg, 3, &bitmap, NULL, &err), FUM_ERR_UNSUPPORTED);
     assert_contains(err.text, "without libjpeg-turbo");
 #endif
