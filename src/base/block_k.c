@@ -62,7 +62,7 @@ static void pack(const struct layout *l, const struct fum_block_codes *codes, ui
 
 // ---- scales ----
 
-// Sixteen of 4 bits, with the minimums above them.
+// Unpacks sixteen scales of 4 bits, with the minimums above them.
 static void unpack_nibbles(const uint8_t *bytes, struct fum_block_codes *codes) {
     for (int g = 0; g < 16; g++) {
         codes->scale[g] = bytes[g] & 15;
@@ -74,7 +74,8 @@ static void pack_nibbles(const struct fum_block_codes *codes, uint8_t *bytes) {
     for (int g = 0; g < 16; g++) bytes[g] = (uint8_t)(codes->scale[g] | codes->minimum[g] << 4);
 }
 
-// Sixteen of 6 bits less 32: eight bytes hold the low halves, four the upper pairs of bits.
+// Unpacks sixteen scales of 6 bits less 32: eight bytes hold the low halves, four the upper pairs
+// of bits.
 static void unpack_sixteen(const uint8_t *bytes, struct fum_block_codes *codes) {
     for (int g = 0; g < 16; g++) {
         int low = bytes[g % 8] >> (g < 8 ? 0 : 4) & 15, high = bytes[8 + g % 4] >> 2 * (g / 4) & 3;
@@ -91,8 +92,8 @@ static void pack_sixteen(const struct fum_block_codes *codes, uint8_t *bytes) {
     }
 }
 
-// Eight scales and eight minimums of 6 bits. The first four of each have a byte, whose upper pair
-// of bits belongs to the last four. The other four bits of these share the last bytes.
+// Unpacks eight scales and eight minimums of 6 bits. The first four of each have a byte, whose
+// upper pair of bits belongs to the last four. The other four bits of these share the last bytes.
 static void unpack_eight(const uint8_t *bytes, struct fum_block_codes *codes) {
     for (int g = 0; g < 4; g++) {
         codes->scale[g] = bytes[g] & 63;
@@ -111,7 +112,7 @@ static void pack_eight(const struct fum_block_codes *codes, uint8_t *bytes) {
     }
 }
 
-// Sixteen signed bytes.
+// Unpacks sixteen scales, which are signed bytes.
 static void unpack_bytes(const uint8_t *bytes, struct fum_block_codes *codes) {
     for (int g = 0; g < 16; g++) codes->scale[g] = (int8_t)bytes[g];
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Quantises blocks of 256 values. Several scales are tried for each group. For the codes that each
-// gives, least squares find the best scale, and minimum; the one with the least error stays. Errors
-// of large values weigh more.
+// Quantises blocks of 256 values. Several scales are tried for each group. Each gives codes, and
+// least squares find the best scale and minimum of these; the one with the least error stays.
+// Errors of large values weigh more.
 #include "base/block.h"
 
 #include "base/dtype.h"

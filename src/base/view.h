@@ -28,9 +28,9 @@ struct fum_view {
     const struct fum_file *file;
     uint64_t offset;                     // of the first byte in `file`
     const struct fum_computed *computed; // NULL: the values are stored
-    // Stored in blocks of this type, at block_data or, if that is NULL, from byte block_offset of
-    // `file` on; dtype is f32, `data` NULL, and `offset` counts bytes of f32 values. NULL: stored
-    // as elements.
+    // Type of the blocks that the values are stored in; NULL: as elements. They lie at block_data
+    // or, if that is NULL, from byte block_offset of `file` on. dtype is then f32, `data` NULL, and
+    // `offset` counts bytes of f32 values.
     const struct fum_block_type *blocks;
     const void *block_data;
     uint64_t block_offset;

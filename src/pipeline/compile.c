@@ -22,6 +22,14 @@ static void on_dump(void *user, const char *pass, const char *text, const char *
     params->on_graph(params->user, component->name, pass, text, dot);
 }
 
+void fum_pipeline_choose_types(const fum_pipeline *pipe, fum_graph *graph,
+                               const struct fum_weight_source *source) {
+    if (pipe->params.weights)
+        fum_graph_quantise(graph, pipe->params.weights);
+    else if (pipe->params.precision == FUM_PRECISION_AUTO)
+        fum_graph_keep_blocks(graph, source);
+}
+
 bool fum_pipeline_report_decode(const fum_pipeline *pipe, int done, int total) {
     const struct fum_generate_params *params = pipe->run ? pipe->run->params : NULL;
     return !params || !params->on_work ||

@@ -147,14 +147,6 @@ void fum_pipeline_destroy(fum_pipeline **pipeline) {
     *pipeline = NULL;
 }
 
-void fum_pipeline_choose_types(const fum_pipeline *pipe, fum_graph *graph,
-                               const struct fum_weight_source *source) {
-    if (pipe->params.weights)
-        fum_graph_quantise(graph, pipe->params.weights);
-    else if (pipe->params.precision == FUM_PRECISION_AUTO)
-        fum_graph_keep_blocks(graph, source);
-}
-
 enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe) {
     return pipe->unet->storage;
 }

@@ -319,8 +319,8 @@ struct fum_pixels {
     int height, width;
 };
 
-// Gives a component's graph the types of weights that the pipeline has. By default it keeps
-// the blocks that the source has.
+// Gives a component's graph the types of weights that the pipeline has. Unless they are chosen,
+// the blocks that the source has are kept.
 void fum_pipeline_choose_types(const fum_pipeline *pipe, fum_graph *graph,
                                const struct fum_weight_source *source);
 // Returns how the UNet's values are stored now.

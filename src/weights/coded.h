@@ -20,7 +20,7 @@ struct fum_coded {
 
 enum { FUM_CODED_MAX_ROWS = 48 };
 
-// For the records alone.
+// Lays out, packs and reads a weight, as hooks of the records.
 struct fum_view fum_coded_view(const struct fum_shape *shape, int terms, int rows);
 void fum_coded_pack(const struct fum_pack_job *job);
 double fum_coded_term(const struct fum_block *block, const uint32_t *words, int64_t stride,
