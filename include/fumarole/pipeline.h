@@ -114,7 +114,7 @@ enum fum_seamless {
     FUM_SEAMLESS_XY = 3,
 };
 
-// A ControlNet that steers a request by a picture.
+// A ControlNet or T2I-adapter that steers a request by a picture.
 struct fum_control {
     const char *path;              // a folder of diffusers, or a file
     struct fum_image_source image; // scaled as `resize_mode` says

@@ -176,8 +176,8 @@ const struct cli_option generate_option_table[] = {
 
     CLI_HEADING_ROW("ControlNet"),
     {.name = "control-net", .kind = CLI_LIST, .offset = FIELD(control.nets), .value = "PATH",
-     .help = "steer by a picture with this ControlNet, a folder or file; options about it follow, "
-             "and more can come after them"},
+     .help = "steer by a picture with this ControlNet or T2I-adapter, a folder or file; options "
+             "about it follow, and more can come after them"},
     {.name = "control-image", .kind = CLI_LIST, .offset = FIELD(control.images), .value = "IMAGE",
      .help = "the picture to steer by"},
     {.name = "control-preprocess", .kind = CLI_LIST, .offset = FIELD(control.preprocess),

@@ -99,6 +99,13 @@ static fum_tensor *enlarge(struct fum_unet_builder *b, const struct fum_unet_blo
     return fum_nn_resblock(&b->nn, "upsamplers.0", x, &resnet);
 }
 
+// Adds the feature of a level, if there is one. `index` past the last level: of the middle.
+static fum_tensor *add_feature(struct fum_unet_builder *b, int index, fum_tensor *x) {
+    const struct fum_unet_params *p = b->params;
+    return p->features && index < p->num_features ? fum_nn_add(&b->nn, NULL, x, p->features[index])
+                                                  : x;
+}
+
 static fum_tensor *down_block(struct fum_unet_builder *b, int index, fum_tensor *x) {
     const struct fum_unet_config *c = b->config;
     const struct fum_unet_block *block = &c->down[index];
@@ -111,12 +118,15 @@ static fum_tensor *down_block(struct fum_unet_builder *b, int index, fum_tensor 
     }
     for (int i = 0; i < block->layers; i++) {
         x = attention(b, i, resblock(b, i, x, block->channels), block);
+        // A feature is added before a block with attention halves, and after another one does.
+        if (block->attention && i + 1 == block->layers) x = add_feature(b, index, x);
         b->skips[b->num_skips++] = x;
     }
     if (!last) {
         x = halve(b, block, x);
         b->skips[b->num_skips++] = x;
     }
+    if (!block->attention) b->skips[b->num_skips - 1] = x = add_feature(b, index, x);
     fum_nn_leave(&b->nn, mark);
     return x;
 }
@@ -197,7 +207,7 @@ fum_tensor *fum_unet_encode(struct fum_unet_builder *b) {
     if (b->params->hint) x = fum_nn_add(&b->nn, NULL, x, b->params->hint);
     b->skips[b->num_skips++] = x;
     for (int i = 0; i < c->num_blocks; i++) x = down_block(b, i, x);
-    return mid_block(b, x);
+    return add_feature(b, c->num_blocks, mid_block(b, x));
 }
 
 static fum_tensor *norm_out(struct fum_unet_builder *b, fum_tensor *x) {

@@ -111,6 +111,10 @@ struct fum_unet_params {
     // NULL: nothing is. One for each.
     fum_tensor *const *residuals;
     int num_residuals;
+    // Added to the levels of the way down, the first ones, and one more to the middle
+    // (T2I-adapter); NULL: nothing is.
+    fum_tensor *const *features;
+    int num_features;
 };
 
 // The groups of a norm over so many channels in Skip blocks, and of their attention's norm.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Compares runs with ControlNets with diffusers' (tests/golden/controlnets.py), and checks what is
-// refused.
+// Compares runs with ControlNets and with T2I-adapters with diffusers'
+// (tests/golden/controlnets.py, t2i_adapters.py), and checks what is refused.
 #define _XOPEN_SOURCE 700
 #include "picture.h"
 
@@ -13,8 +13,10 @@
 
 enum { MAX_NETS = 2, PATH = 1024, LATENTS = 4 * 8 * 8 };
 
+// The golden runs of one of the scripts, with the folder of tests/data that has their models.
 struct context {
     fum_device *device;
+    const char *folder;
     struct golden golden;
 };
 
@@ -39,49 +41,48 @@ static bool keep_latents(void *user, const struct fum_image *image) {
 static bool keep_map(void *user, const struct fum_image *image) {
     struct request *r = user;
     assert_int_equal(image->index, r->maps % r->params.num_controls);
-    assert_int_equal(image->width * image->height * image->channels, sizeof r->map);
-    memcpy(r->map, image->pixels, sizeof r->map);
+    assert_int_equal(image->width * image->height, 16 * 16);
+    memcpy(r->map, image->pixels, 16 * 16 * (size_t)image->channels);
     r->maps++;
     return true;
 }
 
 // Makes a folder of links: the model `base` with the UNet `unet`.
-static void compose(char path[PATH], const char *base, const char *unet) {
+static void compose(const struct context *c, char path[PATH], const char *base, const char *unet) {
     static const char *const names[] = {
         "model_index.json", "scheduler",   "text_encoder", "text_encoder_2",
         "tokenizer",        "tokenizer_2", "vae",          "unet"};
-    snprintf(path, PATH, "%s/controls/%s", getenv("FUMAROLE_CACHE"), base);
+    snprintf(path, PATH, "%s/%s/%s", getenv("FUMAROLE_CACHE"), c->folder, base);
     assert_int_equal(fum_path_make_dirs(path, NULL), FUM_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char from[PATH + 64], to[PATH + 64];
         snprintf(from, sizeof from, "%s/model-%s/%s", getenv("FUM_TEST_DATA"), base, names[i]);
         if (!strcmp(names[i], "unet"))
-            snprintf(from, sizeof from, "%s/controls/%s", getenv("FUM_TEST_DATA"), unet);
+            snprintf(from, sizeof from, "%s/%s/%s", getenv("FUM_TEST_DATA"), c->folder, unet);
         snprintf(to, sizeof to, "%s/%s", path, names[i]);
         unlink(to);
         if (!access(from, R_OK)) assert_int_equal(symlink(from, to), 0);
     }
 }
 
-static const char *find_net(const char *name, char path[PATH]) {
-    snprintf(path, PATH, "%s/controls/%s%s", getenv("FUM_TEST_DATA"), name,
+static const char *find_net(const struct context *c, const char *name, char path[PATH]) {
+    snprintf(path, PATH, "%s/%s/%s%s", getenv("FUM_TEST_DATA"), c->folder, name,
              strcmp(name, "net-b") ? "" : ".safetensors");
     return path;
 }
 
 // Adds a ControlNet of a case with its picture as a PNG in memory.
-static void add_control(struct request *r, const struct golden *golden, int index,
-                        const cJSON *spec) {
+static void add_control(struct request *r, const struct context *c, int index, const cJSON *spec) {
     int place = r->params.num_controls++;
     struct fum_error err = {0};
     char what[32];
     size_t bytes = 0;
     snprintf(what, sizeof what, "picture.%d", place);
     const struct fum_picture picture = {
-        .pixels = golden_tensor(golden, index, what)->view.data, 16, 16, 3, NULL};
+        .pixels = golden_tensor(&c->golden, index, what)->view.data, 16, 16, 3, NULL};
     ok(fum_image_encode_png(&picture, &r->pngs[place], &bytes, &err), &err);
     r->controls[place] = (struct fum_control){
-        .path = find_net(fum_json_string(spec, "net", ""), r->paths[place]),
+        .path = find_net(c, fum_json_string(spec, "net", ""), r->paths[place]),
         .image = {.data = r->pngs[place], .bytes = bytes},
         .strength = (float)fum_json_number(spec, "strength", 0),
         .start = (float)fum_json_number(spec, "start", 0),
@@ -89,19 +90,19 @@ static void add_control(struct request *r, const struct golden *golden, int inde
     };
 }
 
-static void make_request(struct request *r, const struct golden *golden, int index) {
-    const cJSON *spec = cJSON_GetArrayItem(golden->cases, index), *net;
+static void make_request(struct request *r, const struct context *c, int index) {
+    const cJSON *spec = cJSON_GetArrayItem(c->golden.cases, index), *net;
     *r = (struct request){.params = {.prompt = fum_json_string(spec, "prompt", ""),
                                      .width = 16,
                                      .height = 16,
                                      .steps = (int)fum_json_number(spec, "steps", 0),
                                      .sampler = fum_json_string(spec, "sampler", NULL),
                                      .guidance = (float)fum_json_number(spec, "guidance", 0),
-                                     .noise = golden_values(golden, index, "noise"),
+                                     .noise = golden_values(&c->golden, index, "noise"),
                                      .noise_shape = {1, 4, 8, 8},
                                      .on_image = keep_latents,
                                      .on_control = keep_map}};
-    cJSON_ArrayForEach(net, cJSON_GetObjectItem(spec, "nets")) add_control(r, golden, index, net);
+    cJSON_ArrayForEach(net, cJSON_GetObjectItem(spec, "nets")) add_control(r, c, index, net);
 }
 
 static void free_request(struct request *r) {
@@ -118,7 +119,7 @@ static fum_pipeline *open_case(const struct context *c, int index, enum fum_prec
                                fum_model **model) {
     const char *base = fum_json_string(cJSON_GetArrayItem(c->golden.cases, index), "base", "");
     char path[PATH];
-    compose(path, base, strcmp(base, "sdxl") ? "unet-sd" : "unet-xl");
+    compose(c, path, base, strcmp(base, "sdxl") ? "unet-sd" : "unet-xl");
     *model = open_model(path);
     return open_pipeline(c->device, *model, precision, NULL);
 }
@@ -127,18 +128,17 @@ static double find_error(const struct context *c, const struct request *r, int i
     return relative_rms(r->latents, golden_values(&c->golden, index, "latents"), LATENTS);
 }
 
-static void runs_match_diffusers(void **state) {
-    struct context *c = *state;
+static void compare_runs(const struct context *c, int expected) {
     int count = cJSON_GetArraySize(c->golden.cases), bad = 0;
-    assert_int_equal(count, 6);
+    assert_int_equal(count, expected);
     for (int i = 0; i < count; i++) {
         struct fum_error err = {0};
         fum_model *model = NULL;
         fum_pipeline *pipe = open_case(c, i, FUM_PRECISION_F32, &model);
         struct request r;
-        make_request(&r, &c->golden, i);
+        make_request(&r, c, i);
         ok(draw(pipe, &r, &err), &err);
-        print_message("case %d: latents %.2e\n", i, find_error(c, &r, i));
+        print_message("%s %d: latents %.2e\n", c->folder, i, find_error(c, &r, i));
         bad += !(find_error(c, &r, i) <= 1e-3);
         assert_int_equal(r.maps, r.params.num_controls);
         free_request(&r);
@@ -149,6 +149,34 @@ static void runs_match_diffusers(void **state) {
     assert_int_equal(fum_device_validation_messages(c->device), 0);
 }
 
+static void controlnets_match_diffusers(void **state) {
+    compare_runs(*state, 6);
+}
+
+static void adapters_match_diffusers(void **state) {
+    compare_runs((struct context *)*state + 1, 4);
+}
+
+static void adapters_that_do_not_fit_are_refused(void **state) {
+    const struct context *c = (struct context *)*state + 1;
+    struct fum_error err = {0};
+    struct request r;
+    fum_model *model = NULL;
+    fum_pipeline *pipe = open_case(c, 0, FUM_PRECISION_F32, &model);
+    make_request(&r, c, 0);
+    r.params.noise = NULL;
+    r.params.width = 20;
+    assert_int_equal(draw(pipe, &r, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "multiples of 8, not 20 x 16"));
+    r.params.width = 16;
+    r.controls[0].path = find_net(c, "xl", r.paths[0]);
+    assert_int_equal(draw(pipe, &r, &err), FUM_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "for another family"));
+    free_request(&r);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
 // Weights leave with their ControlNet: the picture is the one without it.
 static void a_pipeline_changes_its_controlnets(void **state) {
     struct context *c = *state;
@@ -157,8 +185,8 @@ static void a_pipeline_changes_its_controlnets(void **state) {
     fum_pipeline *pipe = open_case(c, 0, FUM_PRECISION_F32, &model);
     struct request first, second, plain;
     char file[PATH + 64];
-    make_request(&first, &c->golden, 0);
-    make_request(&second, &c->golden, 1);
+    make_request(&first, c, 0);
+    make_request(&second, c, 1);
     plain = first;
     plain.params.num_controls = 0;
     ok(draw(pipe, &plain, &err), &err);
@@ -193,7 +221,7 @@ static void start_and_end_record_nothing_anew(void **state) {
     fum_model *model = NULL;
     fum_pipeline *pipe = open_case(c, 0, FUM_PRECISION_F32, &model);
     struct request r;
-    make_request(&r, &c->golden, 0);
+    make_request(&r, c, 0);
     ok(draw(pipe, &r, &err), &err);
     fum_pipeline_get_stats(pipe, &stats[0]);
     r.controls[0].start = 0.2f;
@@ -230,11 +258,11 @@ static void what_does_not_fit_is_refused(void **state) {
     fum_model *model = NULL;
     fum_pipeline *pipe = open_case(c, 0, FUM_PRECISION_F32, &model);
     struct request r;
-    make_request(&r, &c->golden, 0);
+    make_request(&r, c, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fum_error err = {0};
         struct fum_control *control = &r.controls[0];
-        control->path = find_net(cases[i].net, r.paths[0]);
+        control->path = find_net(c, cases[i].net, r.paths[0]);
         control->preprocess = cases[i].preprocess;
         control->start = cases[i].start;
         control->end = cases[i].end;
@@ -242,7 +270,7 @@ static void what_does_not_fit_is_refused(void **state) {
         if (!strstr(err.text, cases[i].says)) fail_msg("%s", err.text);
     }
     struct fum_error err = {0};
-    r.controls[0] = (struct fum_control){.path = find_net("net-a", r.paths[0])};
+    r.controls[0] = (struct fum_control){.path = find_net(c, "net-a", r.paths[0])};
     assert_int_equal(draw(pipe, &r, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "needs a path and a picture"));
     free_request(&r);
@@ -251,22 +279,29 @@ static void what_does_not_fit_is_refused(void **state) {
 }
 
 static int set_up(void **state) {
-    static struct context c;
-    *state = &c;
-    golden_open(&c.golden, "controls/golden");
-    c.device = open_device(true);
+    static struct context contexts[] = {{.folder = "controls"}, {.folder = "t2i"}};
+    fum_device *device = open_device(true);
+    *state = contexts;
+    for (int i = 0; i < 2; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s/golden", contexts[i].folder);
+        golden_open(&contexts[i].golden, name);
+        contexts[i].device = device;
+    }
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct context *c = *state;
-    fum_device_destroy(&c->device);
-    golden_close(&c->golden);
+    struct context *contexts = *state;
+    fum_device_destroy(&contexts[0].device);
+    for (int i = 0; i < 2; i++) golden_close(&contexts[i].golden);
     return 0;
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_match_diffusers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(controlnets_match_diffusers),
+                                       cmocka_unit_test(adapters_match_diffusers),
+                                       cmocka_unit_test(adapters_that_do_not_fit_are_refused),
                                        cmocka_unit_test(a_pipeline_changes_its_controlnets),
                                        cmocka_unit_test(start_and_end_record_nothing_anew),
                                        cmocka_unit_test(what_does_not_fit_is_refused)};

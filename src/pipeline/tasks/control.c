@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Steers a request by ControlNets. Their factors are a table with a row for each evaluation, 0
-// outside of their share of the steps. They are evaluated there, too, since all evaluations replay
-// one recorded step.
+// Steers a request by ControlNets and T2I-adapters. Their factors are a table with a row for each
+// evaluation, 0 outside of their share of the steps. They are evaluated there, too, since all
+// evaluations replay one recorded step.
 #include "pipeline/control.h"
 
 #include "base/error.h"
 #include "base/macros.h"
 #include "graph/graph.h"
-#include "model/controlnet.h"
 #include "nn/nn.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/preprocess.h"
@@ -19,17 +18,18 @@
 
 static const float default_strength = 0.9f;
 
-// The ControlNets that are open, and the pictures of the last request.
+// The parts that are open, with the pictures of the last request.
 struct fum_control_set {
     fum_pipeline *pipe;
     int count;
-    char *paths[FUM_MAX_CONTROLS];
-    struct fum_control_net nets[FUM_MAX_CONTROLS];
-    struct fum_bitmap pictures[FUM_MAX_CONTROLS]; // RGB of the run's size
-    struct fum_weight_source source;              // of their weights and the UNet's
+    struct fum_control_part parts[FUM_MAX_CONTROLS];
+    struct fum_weight_source source; // of their weights and the UNet's
 };
 
-// Writes what stands before the names of a ControlNet's weights in the step's graph.
+static const struct fum_control_kind *const kinds[] = {&fum_control_adapter,
+                                                       &fum_control_controlnet};
+
+// Writes what stands before the names of a part's weights in the step's graph.
 enum { PREFIX = 24 };
 static const char *write_prefix(int index, char text[PREFIX]) {
     snprintf(text, PREFIX, "control.%d.", index);
@@ -45,7 +45,7 @@ static bool find_weight(void *user, const char *name, struct fum_view *view) {
     for (int i = 0; i < set->count; i++) {
         size_t length = strlen(write_prefix(i, prefix));
         if (!strncmp(name, prefix, length))
-            return fum_names_find(set->nets[i].names, name + length, view, NULL);
+            return set->parts[i].kind->find(&set->parts[i], name + length, view);
     }
     return unet->find(unet->user, name, view);
 }
@@ -54,9 +54,10 @@ void fum_control_close(struct fum_control_set **controls) {
     struct fum_control_set *set = *controls;
     if (!set) return;
     for (int i = 0; i < set->count; i++) {
-        fum_control_net_close(&set->nets[i]);
-        fum_bitmap_free(&set->pictures[i]);
-        fum_free(set->paths[i]);
+        struct fum_control_part *part = &set->parts[i];
+        if (part->kind) part->kind->close(part);
+        fum_bitmap_free(&part->picture);
+        fum_free(part->path);
     }
     fum_free(set);
     *controls = NULL;
@@ -65,19 +66,26 @@ void fum_control_close(struct fum_control_set **controls) {
 static bool same_set(const struct fum_control_set *set, const struct fum_generate_params *params) {
     if (!set || set->count != params->num_controls) return false;
     for (int i = 0; i < set->count; i++)
-        if (strcmp(set->paths[i], params->controls[i].path)) return false;
+        if (strcmp(set->parts[i].path, params->controls[i].path)) return false;
     return true;
 }
 
-static enum fum_result open_nets(struct fum_control_set *set,
-                                 const struct fum_generate_params *params, struct fum_error *err) {
+static enum fum_result open_part(struct fum_control_part *part, const fum_model *model,
+                                 const char *path, struct fum_error *err) {
+    part->path = fum_strdup(path);
+    if (!part->path) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
+    size_t i = 0;
+    while (kinds[i]->matches && !kinds[i]->matches(path)) i++;
+    part->kind = kinds[i];
+    return part->kind->open(part, model, err);
+}
+
+static enum fum_result open_parts(struct fum_control_set *set,
+                                  const struct fum_generate_params *params, struct fum_error *err) {
     enum fum_result result = FUM_OK;
-    for (int i = 0; i < params->num_controls && !result; i++) {
-        set->paths[i] = fum_strdup(params->controls[i].path);
-        set->count++;
-        if (!set->paths[i]) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
-        result = fum_control_net_open(&set->nets[i], set->pipe->model, set->paths[i], err);
-    }
+    for (int i = 0; i < params->num_controls && !result; i++)
+        result =
+            open_part(&set->parts[set->count++], set->pipe->model, params->controls[i].path, err);
     return result;
 }
 
@@ -90,7 +98,7 @@ static enum fum_result change_set(fum_pipeline *pipe, const struct fum_generate_
     struct fum_control_set *set = pipe->controls = fum_calloc(1, sizeof *set);
     if (!set) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for ControlNets");
     set->pipe = pipe;
-    enum fum_result result = open_nets(set, params, err);
+    enum fum_result result = open_parts(set, params, err);
     if (result) {
         fum_control_close(&pipe->controls);
         return result;
@@ -145,18 +153,31 @@ static enum fum_result report_picture(const struct fum_run *run, int index,
     return fum_error_set(err, FUM_ERR_CANCELLED, "cancelled");
 }
 
-// Reads the picture of a ControlNet at the size of the run.
+// Converts the prepared picture to the channels that a part reads.
+static enum fum_result keep_picture(struct fum_control_part *part, const struct fum_run *run,
+                                    const struct fum_bitmap *prepared, struct fum_error *err) {
+    if (run->width % part->multiple || run->height % part->multiple)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "%s: a T2I-adapter needs a width and a height that are multiples of "
+                             "%d, not %d x %d",
+                             part->path, part->multiple, run->width, run->height);
+    fum_bitmap_free(&part->picture);
+    return fum_bitmap_convert(prepared, part->channels, &part->picture, err);
+}
+
+// Reads the picture of a part at the size of the run.
 static enum fum_result read_picture(struct fum_control_set *set, const struct fum_run *run,
                                     int index, struct fum_error *err) {
     const struct fum_control *control = &run->params->controls[index];
-    struct fum_bitmap read = {0}, fitted = {0};
-    fum_bitmap_free(&set->pictures[index]);
+    struct fum_bitmap read = {0}, fitted = {0}, prepared = {0};
     enum fum_result result = fum_given_read(run, &control->image, 3, &read, err);
     if (!result) result = fum_given_fit(run, &read, &fitted, err);
-    if (!result) result = fum_preprocess(control->preprocess, &fitted, &set->pictures[index], err);
-    if (!result) result = report_picture(run, index, &set->pictures[index], err);
+    if (!result) result = fum_preprocess(control->preprocess, &fitted, &prepared, err);
+    if (!result) result = keep_picture(&set->parts[index], run, &prepared, err);
+    if (!result) result = report_picture(run, index, &set->parts[index].picture, err);
     fum_bitmap_free(&read);
     fum_bitmap_free(&fitted);
+    fum_bitmap_free(&prepared);
     return result;
 }
 
@@ -185,55 +206,72 @@ static fum_tensor *add_factor(struct fum_nn *nn, const struct fum_denoiser *d, f
     return fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {1, 1, 1, 1}});
 }
 
-// Adds a ControlNet, whose results are added to those of the ones before. Returns their number.
-static int add_net(fum_graph *graph, const struct fum_control_set *set, struct fum_denoiser *d,
-                   int index, fum_tensor **sums) {
-    const struct fum_control_net *net = &set->nets[index];
-    const struct fum_bitmap *picture = &set->pictures[index];
-    fum_tensor *results[FUM_UNET_MAX_SKIPS + 1];
-    struct fum_unet_params params = d->unet;
+void fum_control_sum(fum_graph *graph, const struct fum_control_step *step,
+                     fum_tensor *const *results, fum_tensor **sums, int count) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, step->prefix);
+    for (int i = 0; i < count; i++) {
+        fum_tensor *scaled = fum_nn_mul(&nn, NULL, results[i], step->factor);
+        sums[i] = sums[i] ? fum_nn_add(&nn, NULL, sums[i], scaled) : scaled;
+    }
+}
+
+static void add_part(fum_graph *graph, const struct fum_control_part *part, struct fum_denoiser *d,
+                     int index) {
+    const struct fum_bitmap *picture = &part->picture;
+    int square = part->square;
+    struct fum_shape shape = {4,
+                              {1, picture->height / square, picture->width / square,
+                               (int64_t)part->channels * square * square}};
+    struct fum_control_inputs *inputs = &d->control;
     struct fum_nn nn;
     char prefix[PREFIX];
-    params.prefix = write_prefix(index, prefix);
-    params.timestep_cond = params.class_labels = NULL;
-    fum_nn_init(&nn, graph, prefix);
-    d->control.pictures[index] = fum_graph_input(
-        graph, "control.picture", (struct fum_shape){4, {1, picture->height, picture->width, 3}},
-        graph->storage, FUM_STAGE_PROMPT);
-    d->control.factors[index] =
+    fum_nn_init(&nn, graph, write_prefix(index, prefix));
+    inputs->pictures[index] =
+        fum_graph_input(graph, "control.picture", shape, graph->storage, FUM_STAGE_PROMPT);
+    inputs->factors[index] =
         fum_graph_input(graph, "control.factors", (struct fum_shape){2, {d->evals, 1}},
                         graph->storage, FUM_STAGE_RUN);
-    params.hint = fum_control_net_embed(graph, net, prefix, d->control.pictures[index]);
-    fum_tensor *factor = add_factor(&nn, d, d->control.factors[index]);
-    int count = params.hint && factor ? fum_control_net_build(graph, net, &params, results) : 0;
-    for (int i = 0; i < count; i++) {
-        fum_tensor *scaled = fum_nn_mul(&nn, NULL, results[i], factor);
-        sums[i] = index ? fum_nn_add(&nn, NULL, sums[i], scaled) : scaled;
-    }
-    return count;
+    const struct fum_control_step step = {.denoiser = d,
+                                          .prefix = prefix,
+                                          .picture = inputs->pictures[index],
+                                          .factor = add_factor(&nn, d, inputs->factors[index])};
+    if (step.picture && step.factor) part->kind->add(graph, part, &step);
 }
 
 static void add_controls(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoiser *d) {
     const struct fum_control_set *set = pipe->controls;
-    fum_tensor **sums = fum_arena_alloc(graph->arena, FUM_UNET_MAX_SKIPS + 1, sizeof *sums);
-    if (!sums) {
-        fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for a graph");
-        return;
-    }
-    int count = 0;
-    for (int i = 0; i < set->count; i++) count = add_net(graph, set, d, i, sums);
-    d->unet.residuals = sums;
-    d->unet.num_residuals = count;
+    struct fum_control_inputs *inputs = &d->control;
+    *inputs = (struct fum_control_inputs){0};
+    for (int i = 0; i < set->count; i++) add_part(graph, &set->parts[i], d, i);
+    if (inputs->num_residuals) d->unet.residuals = inputs->residuals;
+    d->unet.num_residuals = inputs->num_residuals;
+    if (inputs->num_features) d->unet.features = inputs->features;
+    d->unet.num_features = inputs->num_features;
 }
 
 // ---- a run ----
 
+// Stores the picture in 0..1, the pixels of a square as channels in PyTorch's order.
+static void fill_picture(const struct fum_control_part *part, float *values) {
+    const struct fum_bitmap *p = &part->picture;
+    int s = part->square;
+    for (int y = 0; y < p->height; y += s)
+        for (int x = 0; x < p->width; x += s)
+            for (int c = 0; c < p->channels; c++)
+                for (int i = 0; i < s * s; i++) {
+                    size_t pixel = (size_t)(y + i / s) * (size_t)p->width + (size_t)(x + i % s);
+                    *values++ = (float)p->pixels[pixel * (size_t)p->channels + (size_t)c] / 255;
+                }
+}
+
 static enum fum_result write_picture(fum_pipeline *pipe, int index, struct fum_error *err) {
-    const struct fum_bitmap *picture = &pipe->controls->pictures[index];
-    size_t count = (size_t)picture->width * (size_t)picture->height * (size_t)picture->channels;
+    const struct fum_control_part *part = &pipe->controls->parts[index];
+    size_t count =
+        (size_t)part->picture.width * (size_t)part->picture.height * (size_t)part->picture.channels;
     float *values = fum_alloc(count, sizeof *values);
     if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
-    for (size_t i = 0; i < count; i++) values[i] = (float)picture->pixels[i] / 255;
+    fill_picture(part, values);
     enum fum_result result = fum_executable_write(
         pipe->unet->compiled.exe, pipe->denoiser.control.pictures[index], values, count, err);
     fum_free(values);
