@@ -214,7 +214,6 @@ static const struct cli_foreign_option options[] = {
     RENAMED("tiling", false, "--seamless xy"),
     NOT_YET("guidance-rescale", true, "0"),
     NOT_YET("pag-scale", true, "0"),
-    NOT_YET("from-png", true, NULL),
     NOT_YET("styles", true, NULL),
     {NULL, false, CLI_NO_EFFECT, NULL, NULL, 0},
 };
