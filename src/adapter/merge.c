@@ -90,7 +90,8 @@ static enum fum_result write_weights(struct merge *m, const fum_loader *loader, 
         m->placed += changes;
         used++;
     }
-    const struct fum_safetensors out = {tensors, used, &format, 1};
+    const struct fum_safetensors out = {
+        .tensors = tensors, .count = used, .metadata = &format, .metadata_count = 1};
     if (!result) result = fum_safetensors_write(path, &out, err);
     fum_free(tensors);
     fum_free(merged);

@@ -59,7 +59,7 @@ enum fum_result fum_path_list(fum_arena *arena, const char *dir, struct fum_path
 // that a crash cut off may stay at its end.
 enum fum_result fum_file_append(const char *path, const void *data, size_t bytes,
                                 struct fum_error *err);
-// Removes a file of the program's own. A missing one is success.
+// Removes a file of the program's own, or an empty folder. A missing one is success.
 enum fum_result fum_path_remove(const char *path, struct fum_error *err);
 // Returns the path of the user's cache folder of this program, or NULL if there is none. It is
 // $XDG_CACHE_HOME/fumarole or the system's like, unless $FUMAROLE_CACHE is set. The folder may be

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -134,7 +135,7 @@ enum fum_result fum_file_append(const char *path, const void *data, size_t bytes
 }
 
 enum fum_result fum_path_remove(const char *path, struct fum_error *err) {
-    if (unlink(path) == 0 || errno == ENOENT) return FUM_OK;
+    if (remove(path) == 0 || errno == ENOENT) return FUM_OK;
     return fum_system_error(err, "remove", path);
 }
 

@@ -113,7 +113,8 @@ enum fum_result fum_file_append(const char *path, const void *data, size_t bytes
 enum fum_result fum_path_remove(const char *path, struct fum_error *err) {
     wchar_t *wide = widen(path);
     if (!wide) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the name %s", path);
-    bool gone = DeleteFileW(wide) || GetLastError() == ERROR_FILE_NOT_FOUND;
+    bool gone =
+        DeleteFileW(wide) || GetLastError() == ERROR_FILE_NOT_FOUND || RemoveDirectoryW(wide);
     fum_free(wide);
     return gone ? FUM_OK : fum_system_error(err, "remove", path);
 }

@@ -6,6 +6,7 @@
 #include "base/macros.h"
 #include "base/text.h"
 #include "io/gguf_scan.h"
+#include "io/gguf_types.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,19 +16,14 @@ typedef unsigned long long ull;
 
 enum {
     MAX_NAME = 65535,   // of a key or a tensor
-    MAX_TEXT = 1 << 20, // longer values are skipped
+    MAX_TEXT = 4 << 20, // longer values are skipped
     MAX_DIMS = 4,       // of a tensor
     MAX_ALIGNMENT = 1 << 16,
     LEAST_KEY = 8 + 4 + 1,        // bytes of the shortest key with its value
     LEAST_TENSOR = 8 + 4 + 4 + 8, // and tensor
 };
 
-// Types of elements, by their numbers in files.
-static const struct {
-    uint32_t number;
-    enum fum_dtype dtype;
-    const char *title;
-} element_types[] = {
+const struct fum_gguf_type fum_gguf_types[FUM_GGUF_TYPES] = {
     {0, FUM_F32, "F32"},  {1, FUM_F16, "F16"},  {24, FUM_I8, "I8"},   {25, FUM_I16, "I16"},
     {26, FUM_I32, "I32"}, {27, FUM_I64, "I64"}, {28, FUM_F64, "F64"}, {30, FUM_BF16, "BF16"},
 };
@@ -140,11 +136,11 @@ static const char *find_type(struct reader *r, uint32_t number, struct fum_loade
     uint64_t count = fum_view_count(&t->view);
     int64_t row = t->view.rank ? t->view.dim[t->view.rank - 1] : 1;
     const struct fum_block_type *blocks = fum_block_of_number(number);
-    for (size_t i = 0; i < FUM_COUNT(element_types); i++) {
-        if (element_types[i].number != number) continue;
-        t->view.dtype = element_types[i].dtype;
+    for (int i = 0; i < FUM_GGUF_TYPES; i++) {
+        if (fum_gguf_types[i].number != number) continue;
+        t->view.dtype = fum_gguf_types[i].dtype;
         t->bytes = count * fum_dtype_size(t->view.dtype);
-        return element_types[i].title;
+        return fum_gguf_types[i].title;
     }
     if (!blocks) {
         t->view.dtype = FUM_DTYPE_UNKNOWN;

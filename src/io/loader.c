@@ -277,6 +277,12 @@ const struct fum_file *fum_loader_open_file(const fum_loader *l, size_t file) {
     return l->files[file].open;
 }
 
+const char *fum_loader_text(const fum_loader *l, size_t index, const char **key) {
+    if (index >= l->tensors.text_count) return NULL;
+    *key = l->tensors.texts[index].key;
+    return l->tensors.texts[index].value;
+}
+
 const char *fum_loader_metadata(const fum_loader *l, const char *key) {
     const struct fum_tensors *t = &l->tensors;
     for (size_t i = 0; i < t->text_count; i++)

@@ -42,6 +42,8 @@ const char *fum_loader_file(const fum_loader *loader, size_t file);
 // Returns the open file; NULL: its bytes are in memory.
 const struct fum_file *fum_loader_open_file(const fum_loader *loader, size_t file);
 
+// Returns the index-th text that the files carry, with its key; NULL past the last.
+const char *fum_loader_text(const fum_loader *loader, size_t index, const char **key);
 // Returns a text that the file carries about itself (safetensors' __metadata__); NULL if it has no
 // such key.
 const char *fum_loader_metadata(const fum_loader *loader, const char *key);

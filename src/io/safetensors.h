@@ -22,6 +22,9 @@ struct fum_safetensors {
     size_t count;
     const struct fum_safetensors_text *metadata; // may be NULL
     size_t metadata_count;
+    // Progress in bytes of tensors; false cancels. May be NULL.
+    bool (*on_progress)(void *user, uint64_t done, uint64_t total);
+    void *user;
 };
 
 // Writes tensors and metadata to `path`, which appears only when the file is complete. Names must

@@ -2,11 +2,11 @@
 // Writes safetensors files.
 #include "io/safetensors.h"
 
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "io/tensor_write.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,44 +72,29 @@ static char *header_text(const struct entry *entries, const struct fum_safetenso
     return text;
 }
 
-// Computes the values of a tensor. *bytes, freed with fum_free, holds them in the tensor's type.
-static enum fum_result compute(const struct fum_view *view, void **bytes, struct fum_error *err) {
-    size_t count = (size_t)fum_view_count(view);
-    float *values = fum_alloc(count, sizeof *values);
-    *bytes = values ? fum_alloc(count, fum_dtype_size(view->dtype)) : NULL;
-    enum fum_result result =
-        *bytes ? view->computed->write(view->computed->user, values, err)
-               : fum_error_set(err, FUM_ERR_NOMEM, "no memory for %zu values of a tensor", count);
-    if (!result) fum_convert_from_f32(*bytes, view->dtype, values, count);
-    fum_free(values);
-    return result;
-}
-
-static enum fum_result write_tensor(fum_file_writer *writer, const struct entry *e,
-                                    struct fum_error *err) {
-    struct fum_view view = e->tensor->view;
-    void *copy = NULL;
-    enum fum_result result = FUM_OK;
-    if (view.computed)
-        result = compute(&view, &copy, err);
-    else
-        result = fum_view_load(&view, e->bytes, &copy, err);
-    const void *bytes = view.computed ? copy : view.data;
-    if (!result) result = fum_file_write(writer, bytes, (size_t)e->bytes, err);
-    fum_free(copy);
-    return result;
+static enum fum_result report(const struct fum_safetensors *file, uint64_t done, uint64_t total,
+                              struct fum_error *err) {
+    if (!file->on_progress || file->on_progress(file->user, done, total)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_CANCELLED, "writing tensors was cancelled");
 }
 
 static enum fum_result write_all(fum_file_writer *writer, const char *text,
-                                 const struct entry *entries, size_t n, struct fum_error *err) {
+                                 const struct entry *entries, const struct fum_safetensors *file,
+                                 struct fum_error *err) {
     size_t length = strlen(text), padded = (length + 7) / 8 * 8;
+    uint64_t total = 0, done = 0;
     uint8_t prefix[8];
     for (int i = 0; i < 8; i++) prefix[i] = (uint8_t)((uint64_t)padded >> (8 * i));
+    for (size_t i = 0; i < file->count; i++) total += entries[i].bytes;
     enum fum_result result = fum_file_write(writer, prefix, 8, err);
     if (!result) result = fum_file_write(writer, text, length, err);
     if (!result) result = fum_file_write(writer, "       ", padded - length, err);
-    for (size_t i = 0; i < n && !result; i++) result = write_tensor(writer, &entries[i], err);
-    return result;
+    for (size_t i = 0; i < file->count && !result; i++) {
+        result = report(file, done, total, err);
+        if (!result) result = fum_tensor_write(writer, &entries[i].tensor->view, err);
+        done += entries[i].bytes;
+    }
+    return result ? result : report(file, done, total, err);
 }
 
 static enum fum_result list_entries(const char *path, const struct fum_safetensors *file,
@@ -139,7 +124,7 @@ enum fum_result fum_safetensors_write(const char *path, const struct fum_safeten
         goto done;
     }
     result = fum_file_begin(&writer, path, err);
-    if (!result) result = write_all(writer, text, entries, file->count, err);
+    if (!result) result = write_all(writer, text, entries, file, err);
     if (!result) result = fum_file_commit(&writer, err);
 done:
     fum_file_abort(&writer);

@@ -4,6 +4,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/macros.h"
+#include "model/embedded.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -363,7 +364,8 @@ static enum fum_result describe(struct fum_checkpoint *c, const fum_loader *load
     enum edm_kind edm = edm_of(loader);
     c->edm = edm != EDM_NONE;
     c->scheduler = c->edm ? edm_scheduler_config(c, loader, edm) : scheduler_config(c);
-    return c->scheduler ? FUM_OK : no_memory(loader, err);
+    if (!c->scheduler) return no_memory(loader, err);
+    return fum_embedded_configs(c, loader, err);
 }
 
 static enum fum_result refuse_without_unet(const fum_loader *loader, struct fum_error *err) {

@@ -24,7 +24,8 @@ struct fum_checkpoint {
     int pooled;             // channels of the pooled text, if known from elsewhere; else 0
     const char *prediction; // "epsilon" or "v_prediction"
     enum fum_checkpoint_evidence evidence;
-    bool zero_snr; // trained with rescaled betas (marker tensor "ztsnr", of v-prediction models)
+    bool zero_snr;  // trained with rescaled betas (marker tensor "ztsnr", of v-prediction models)
+    bool of_folder; // carries the configurations of the diffusers folder that it was made of
     // noise levels of Karras et al. (2022): `scheduler` is then the file's own, not the family's
     bool edm;
     int size; // side of the pictures that the family was trained on: 512, 768, 1024

@@ -44,6 +44,7 @@ struct fum_model {
     const struct fum_family *family;
     fum_folder *folder; // one of these two
     fum_loader *file;
+    bool of_folder; // a single file that was made of a folder and carries its configurations
     // the single file's tensors name its scheduler, used before the family's sampler
     bool own_scheduler;
     const char *variant; // of weight files; NULL: see fum_folder_find_weights

@@ -5,6 +5,7 @@
 #include "base/macros.h"
 #include "model/checkpoint.h"
 #include "model/components.h"
+#include "model/embedded.h"
 
 // Adds a component, which takes its configuration over; skips one that the file does not hold.
 static enum fum_result add_component(fum_model *model, const char *name, const char *class_name,
@@ -28,7 +29,10 @@ static enum fum_result load_tokenizers(fum_model *model, const struct fum_checkp
     enum fum_result result = FUM_OK;
     for (int i = 0; i < FUM_MODEL_MAX_TEXT && !result; i++) {
         const char *pad = c->family->file.text[i].openclip ? "!" : NULL;
-        if (configs[i])
+        if (!configs[i]) continue;
+        result = fum_embedded_tokenizer(&model->tokenizers[i], model->file,
+                                        fum_model_roles[i].tokenizer, err);
+        if (!result && !model->tokenizers[i])
             result = fum_tokenizer_load_clip(&model->tokenizers[i], NULL,
                                              &(struct fum_tokenizer_params){.pad = pad}, err);
     }
@@ -41,7 +45,9 @@ enum fum_result fum_model_take_scheduler(fum_model *model, const struct fum_chec
                                          struct fum_error *err) {
     enum fum_result result = fum_sample_config_read(&model->view.schedule, c->scheduler, err);
     if (result) return result;
-    model->own_scheduler = c->edm || cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
+    model->of_folder = c->of_folder;
+    model->own_scheduler =
+        c->edm || c->of_folder || cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
     if (c->zero_snr) model->view.schedule.rescale_betas_zero_snr = FUM_SWITCH_ON;
     return FUM_OK;
 }

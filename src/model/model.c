@@ -172,7 +172,7 @@ static bool draws_unit_pixels(const fum_model *model, bool fallback) {
 
 static void apply_family(fum_model *model, const struct fum_family *family) {
     struct fum_model_traits *t = &model->view.traits;
-    bool folder = model->folder != NULL;
+    bool folder = model->folder || model->of_folder;
     *t = family->traits;
     t->unit_pixels = draws_unit_pixels(model, t->unit_pixels);
     t->vae_overflows_f16 = t->vae_overflows_f16 && !model->view.vae.kind->fits_f16;
@@ -180,8 +180,8 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     t->skip_base = folder ? family->folder_skip : 0;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.
     t->zero_negative =
-        family->time_ids && (!folder || fum_json_bool(fum_folder_index(model->folder),
-                                                      "force_zeros_for_empty_prompt", true));
+        family->time_ids && (!model->folder || fum_json_bool(fum_folder_index(model->folder),
+                                                             "force_zeros_for_empty_prompt", true));
     model->info.family = family->title;
     model->info.clip_skip = folder ? 1 : family->file_clip_skip;
     model->info.steps = family->steps;

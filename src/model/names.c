@@ -159,6 +159,39 @@ enum fum_result fum_names_create_original(fum_names **names, const fum_loader *l
     return result;
 }
 
+// Names a text encoder's tensors as transformers before version 5 did.
+static bool rename_text(const fum_names *names, const char *name, struct fum_file_name *out) {
+    bool inside = !strncmp(name, "text_model.", 11) || !strncmp(name, "text_projection.", 16);
+    int n = snprintf(out->text, sizeof out->text, "%s%s%s", names->prefix,
+                     inside ? "" : "text_model.", name);
+    return n > 0 && (size_t)n < sizeof out->text;
+}
+
+static const struct fum_names_layout layout_text = {.rename = rename_text};
+
+enum fum_result fum_names_create_single(fum_names **names, const fum_loader *loader,
+                                        const struct fum_names_place *place, const cJSON *config,
+                                        struct fum_error *err) {
+    enum fum_result result = begin_names(names, loader, place->component, err);
+    if (result) return result;
+    fum_names *n = *names;
+    n->prefix = fum_arena_strdup(n->arena, place->prefix);
+    n->layout = place->openclip ? &fum_layout_openclip : &layout_text;
+    if (!strcmp(place->component, "unet")) n->layout = &fum_layout_ldm_unet;
+    if (!strcmp(place->component, "vae")) n->layout = &fum_layout_ldm_vae;
+    if (!n->prefix)
+        result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the names of tensors");
+    else if (n->layout->prepare && n->layout != &fum_layout_openclip)
+        result = n->layout->prepare(n, config, err);
+    if (result) fum_names_destroy(names);
+    return result;
+}
+
+bool fum_names_rename(const fum_names *names, const char *name, struct fum_file_name *out) {
+    out->third = -1;
+    return names->layout->rename(names, name, out);
+}
+
 void fum_names_destroy(fum_names **names) {
     if (!names || !*names) return;
     fum_names *n = *names;

@@ -18,6 +18,15 @@
 // it.
 typedef struct fum_names fum_names;
 
+enum { FUM_NAMES_MAX = 512 }; // bytes of a tensor's name
+
+// The name of a tensor in a file. `third` is 0, 1 or 2 if the q, k or v third of its rows is meant,
+// else -1.
+struct fum_file_name {
+    char text[FUM_NAMES_MAX];
+    int third;
+};
+
 // Finds the layout of "unet", "vae", "text_encoder", "text_encoder_2", "autoencoder" (of fumarole's
 // own training) or "vqvae" by the tensors of the file.
 // `config` is its configuration in diffusers' form; only the blocks' number, layers and types are
@@ -29,6 +38,16 @@ enum fum_result fum_names_create(fum_names **names, const fum_loader *loader, co
 // fum_names_in_file.
 enum fum_result fum_names_create_original(fum_names **names, const fum_loader *loader,
                                           const cJSON *config, struct fum_error *err);
+// Where a component lies in a single file of the original layout.
+struct fum_names_place {
+    const char *component, *prefix;
+    bool openclip; // a text encoder that is named as OpenCLIP's
+};
+// Gives a component's tensors the names of a single file, whatever its own file has. Only for
+// fum_names_rename.
+enum fum_result fum_names_create_single(fum_names **names, const fum_loader *loader,
+                                        const struct fum_names_place *place, const cJSON *config,
+                                        struct fum_error *err);
 void fum_names_destroy(fum_names **names);
 
 // How a file numbers the layers of a small autoencoder (TAESD).
@@ -52,6 +71,8 @@ struct fum_weight_source fum_names_source(const fum_names *names);
 // data. Several names may share one tensor (fused q, k, v).
 bool fum_names_find(const fum_names *names, const char *name, struct fum_view *view, size_t *index);
 
+// Writes the file's name of a builder's tensor. False: the layout has no such tensor.
+bool fum_names_rename(const fum_names *names, const char *name, struct fum_file_name *out);
 // Writes the file's name to `text`, for messages. Writes `name` itself if no rule applies.
 const char *fum_names_in_file(const fum_names *names, const char *name, char *text, size_t room);
 

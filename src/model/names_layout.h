@@ -8,18 +8,9 @@
 #include "model/names.h"
 #include "model/scales.h"
 
-enum { FUM_NAMES_MAX = 512 }; // bytes of a tensor's name
-
 // Renames what begins with `from` and a dot. A list of rules ends with {NULL, NULL}.
 struct fum_name_rule {
     const char *from, *to;
-};
-
-// The name of a tensor in a file. `third` is 0, 1 or 2 if the q, k or v third of its rows is meant,
-// else -1.
-struct fum_file_name {
-    char text[FUM_NAMES_MAX];
-    int third;
 };
 
 struct fum_names_layout {

@@ -72,6 +72,11 @@ enum fum_result fum_tokenizer_encode_words(const fum_tokenizer *tokenizer, const
 // Returns how many of the ids belong to the embedding of the first, or 1.
 size_t fum_tokenizer_group(const fum_tokenizer *tokenizer, const int32_t *ids, size_t count);
 
+// Reads the installed CLIP vocabulary, or the file at *path if that is not NULL. The text is freed
+// with fum_free.
+enum fum_result fum_tokenizer_read_clip(fum_arena *arena, const char **path, char **text,
+                                        size_t *bytes, struct fum_error *err);
+
 // Appends the text in NFC and lower case, with one space for every run of white space. Returns
 // false when memory is out.
 bool fum_tokenizer_normalize(struct fum_code_points *out, const uint32_t *text, size_t count);

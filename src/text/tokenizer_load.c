@@ -222,6 +222,26 @@ static char *find_clip(fum_arena *arena) {
     return path && (!installed || !fum_file_look(path, &kind, NULL)) ? path : installed;
 }
 
+static enum fum_result no_vocabulary(struct fum_error *err) {
+    const char *own = getenv("FUMAROLE_CLIP_VOCAB");
+    if (own && *own)
+        return fum_error_set(err, FUM_ERR_IO,
+                             "FUMAROLE_CLIP_VOCAB: %s does not hold %s; fumarole-clip-vocab (in "
+                             "the sources: scripts/clip-vocab) fetches it",
+                             own, clip_file);
+    return fum_error_set(err, FUM_ERR_IO,
+                         "the CLIP vocabulary, which this model does not carry, is not "
+                         "installed; run fumarole-clip-vocab (in the sources: "
+                         "scripts/clip-vocab) once, or set FUMAROLE_CLIP_VOCAB to %s",
+                         clip_file);
+}
+
+enum fum_result fum_tokenizer_read_clip(fum_arena *arena, const char **path, char **text,
+                                        size_t *bytes, struct fum_error *err) {
+    if (!*path) *path = find_clip(arena);
+    return *path ? fum_file_read(*path, MAX_TEXT_BYTES, text, bytes, err) : no_vocabulary(err);
+}
+
 enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *path,
                                         const struct fum_tokenizer_params *params,
                                         struct fum_error *err) {
@@ -231,24 +251,7 @@ enum fum_result fum_tokenizer_load_clip(fum_tokenizer **tokenizer, const char *p
     *tokenizer = NULL;
     fum_arena *arena = fum_arena_create();
     if (!arena) return fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
-    if (!path) path = find_clip(arena);
-    enum fum_result result;
-    if (!path) {
-        const char *own = getenv("FUMAROLE_CLIP_VOCAB");
-        result =
-            own && *own
-                ? fum_error_set(err, FUM_ERR_IO,
-                                "FUMAROLE_CLIP_VOCAB: %s does not hold %s; fumarole-clip-vocab (in "
-                                "the sources: scripts/clip-vocab) fetches it",
-                                own, clip_file)
-                : fum_error_set(err, FUM_ERR_IO,
-                                "the CLIP vocabulary, which this model does not carry, is not "
-                                "installed; run fumarole-clip-vocab (in the sources: "
-                                "scripts/clip-vocab) once, or set FUMAROLE_CLIP_VOCAB to %s",
-                                clip_file);
-    } else {
-        result = fum_file_read(path, MAX_TEXT_BYTES, &text, &bytes, err);
-    }
+    enum fum_result result = fum_tokenizer_read_clip(arena, &path, &text, &bytes, err);
     if (!result)
         result = fum_bpe_parse_clip(&bpe, &(struct fum_bpe_source){{text, bytes}, path}, err);
     if (!result) result = finish(tokenizer, &bpe, params, err);
