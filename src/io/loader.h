@@ -47,5 +47,7 @@ const char *fum_loader_text(const fum_loader *loader, size_t index, const char *
 // Returns a text that the file carries about itself (safetensors' __metadata__); NULL if it has no
 // such key.
 const char *fum_loader_metadata(const fum_loader *loader, const char *key);
+// Returns the index-th such text and its key; NULL past the last.
+const char *fum_loader_metadata_at(const fum_loader *loader, size_t index, const char **key);
 
 #endif

@@ -144,7 +144,8 @@ FUMAROLE_MODELS=$PWD/mine expect 0 '^3 ids' tokenize -m named heart
 FUMAROLE_MODELS=$PWD/mine expect 1 'other: no such file or folder, and no shipped model of that name' info other
 model sd1
 cp m/unet/diffusion_pytorch_model.safetensors alone.safetensors
-expect 1 'alone.safetensors: this is one component of a diffusers folder; give the folder' info alone.safetensors
+expect 0 '^alone.safetensors: UNet' info alone.safetensors
+expect 1 'alone.safetensors: this is one component of a diffusers folder; give the folder' generate -m alone.safetensors x
 
 # A type that is not read refuses only the tensor that is needed.
 model sd1
