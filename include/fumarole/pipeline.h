@@ -186,7 +186,11 @@ struct fum_generate_params {
     // Error that a step of the sampler ode may have, relative and absolute; 0: 1e-5
     double tolerance;
     uint64_t seed;
-    int count; // pictures, with seeds seed, seed + 1, …; 0: 1
+    // Mixes the first noise of this seed into that of `seed` by so much, up to 1, as A1111 does.
+    // Pictures have subseeds subseed, subseed + 1, … and all the same seed then.
+    uint64_t subseed;
+    double subseed_strength; // 0: none
+    int count;               // pictures, with seeds seed, seed + 1, …; 0: 1
     // pictures per evaluation; 0: 1. Changes results by rounding at most. The samplers pc and
     // ode draw up to 16 at a time by default, since those share the size of corrections and steps.
     int batch;
@@ -283,9 +287,14 @@ FUM_API enum fum_result fum_generate(fum_pipeline *pipeline,
 FUM_API enum fum_result fum_invert(fum_pipeline *pipeline, const struct fum_generate_params *params,
                                    const char *path, struct fum_error *err);
 
-// Writes the picture as a PNG with its parameters inside, whole or not at all (see file.h).
+// Writes the picture with its parameters inside, whole or not at all (see file.h). The ending of
+// the name chooses the format: .jpg, .jpeg, .webp, else PNG. JPEG and WebP have the parameters as
+// the UserComment of EXIF, a JPEG those of less than 64 KB.
 FUM_API enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                        struct fum_error *err);
+
+// Checks that this build can write pictures of that name: .png, .jpg, .jpeg or .webp.
+FUM_API enum fum_result fum_image_check_name(const char *path, struct fum_error *err);
 
 // Reads tensor "noise" ([n, channels, height, width]) of a safetensors file. *noise belongs to the
 // caller. Free it with fum_noise_free.

@@ -32,7 +32,7 @@ struct generate_options {
     struct fum_hires_params hires;
     const char *freeu;                     // as given
     bool circular, circular_x, circular_y; // sd-cli's spellings of --seamless
-    struct cli_seed seed;
+    struct cli_seed seed, subseed;
     int type;                           // index of the name in the table
     int sampler_rng;                    // as picture.rng; -1: not given
     int output_begin;                   // the first picture's number

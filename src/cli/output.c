@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "output.h"
 
+#include <fumarole/pipeline.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,20 +32,16 @@ static const char *find_number(const char *pattern, const char **after, int *wid
     return NULL;
 }
 
-static bool ends_in_png(const char *path) {
-    size_t len = strlen(path);
-    return len > 4 && path[len - 4] == '.' && (path[len - 3] | 32) == 'p' &&
-           (path[len - 2] | 32) == 'n' && (path[len - 1] | 32) == 'g';
-}
-
 int cli_output_check_pattern(const struct cli_command *command, const char *pattern) {
     const char *after, *again;
     int width;
     bool zeros;
-    if (!ends_in_png(pattern) && !is_stdout(pattern))
+    struct fum_error err = {0};
+    if (!is_stdout(pattern) && fum_image_check_name(pattern, &err))
         return cli_misuse(command,
-                          "--output must end in .png, or be - for standard output, not \"%s\"",
-                          cli_show(pattern).text);
+                          "--output must end in .png, .jpg or .webp, or be - for standard "
+                          "output: %s",
+                          err.text);
     if (find_number(pattern, &after, &width, &zeros) && find_number(after, &again, &width, &zeros))
         return cli_misuse(command, "--output holds more than one number: \"%s\"",
                           cli_show(pattern).text);
@@ -70,7 +68,7 @@ char *cli_output_name(const char *pattern, int index, int number) {
     if (place) {
         snprintf(digits, sizeof digits, zeros ? "%0*d" : "%*d", width, number);
     } else {
-        place = after = is_stdout(pattern) ? end : end - 4;
+        place = after = is_stdout(pattern) ? end : strrchr(pattern, '.');
         if (index > 0 && !is_stdout(pattern)) snprintf(digits, sizeof digits, "_%d", number);
     }
     char *to = put_part(name, pattern, place);

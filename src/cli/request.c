@@ -23,13 +23,13 @@ static int read_prompt(const char *path, const char **prompt, char **text) {
 }
 
 // Draws a random seed from the clock and reports it, so that the picture can be made again.
-static void choose_seed(struct cli_seed *seed) {
+static void choose_seed(struct cli_seed *seed, const char *name) {
     if (!seed->random) return;
     uint64_t nanoseconds = (uint64_t)(fum_time_now() * 1e9);
     uint64_t mixed =
         ((uint64_t)time(NULL) * 1000000007u + nanoseconds) * UINT64_C(0x9e3779b97f4a7c15);
     *seed = (struct cli_seed){.value = mixed >> 33};
-    fprintf(stderr, "Random seed: %llu\n", (unsigned long long)seed->value);
+    fprintf(stderr, "Random %s: %llu\n", name, (unsigned long long)seed->value);
 }
 
 static int read_noise(struct generate_request *request) {
@@ -81,7 +81,8 @@ int generate_request_read(struct generate_request *request) {
         status = cli_fail("out of memory");
     if (status == 0)
         status = cli_controls_read(&request->controls, &cli_generate, &options->control);
-    if (status == 0) choose_seed(&options->seed);
+    if (status == 0) choose_seed(&options->seed, "seed");
+    if (status == 0 && picture->subseed_strength > 0) choose_seed(&options->subseed, "subseed");
     return status;
 }
 
@@ -118,6 +119,7 @@ int generate_request_add_outputs(const struct generate_request *request,
 struct fum_generate_params generate_request_params(const struct generate_request *request) {
     struct fum_generate_params params = request->options.picture;
     params.seed = request->options.seed.value;
+    params.subseed = request->options.subseed.value;
     params.noise = request->noise;
     params.step_noise = request->step_noise;
     if (request->options.two_passes) params.hires = &request->options.hires;

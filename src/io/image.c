@@ -13,6 +13,7 @@ static const struct fum_image_format *const formats[] = {
     &fum_image_png,
     &fum_image_jpeg,
     &fum_image_webp,
+    &fum_image_bmp,
 };
 
 void fum_bitmap_free(struct fum_bitmap *bitmap) {
@@ -82,7 +83,7 @@ static enum fum_result find_format(const struct fum_image_file *file,
                              "without %s",
                              file->where, formats[i]->name, formats[i]->missing);
     }
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a picture in PNG, JPEG or WebP",
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: not a picture in PNG, JPEG, WebP or BMP",
                          file->where);
 }
 
@@ -144,7 +145,7 @@ enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap
 
 enum fum_result fum_image_read_file(const char *path, int64_t max_pixels, struct fum_bitmap *bitmap,
                                     struct fum_error *err) {
-    struct fum_image_file file = {.where = path, .max_pixels = max_pixels};
+    struct fum_image_file file = {.where = path, .max_pixels = max_pixels, .refuse_inks = true};
     char *bytes = NULL;
     *bitmap = (struct fum_bitmap){0};
     enum fum_result result = load(&file, &bytes, err);
@@ -158,7 +159,7 @@ static bool measure_begin(const struct fum_file *file, const char *path, struct 
     uint64_t bytes = FUM_MIN(fum_file_size(file), (uint64_t)BEGIN_BYTES);
     uint8_t *data = fum_alloc((size_t)bytes, 1);
     bool good = data && !fum_file_read_at(file, 0, bytes, data, NULL);
-    const struct fum_image_file begin = {data, (size_t)bytes, path, 0};
+    const struct fum_image_file begin = {.data = data, .bytes = (size_t)bytes, .where = path};
     good = good && !fum_image_measure(&begin, size, NULL);
     fum_free(data);
     return good;
@@ -176,7 +177,8 @@ enum fum_result fum_image_read_size(const char *path, struct fum_bitmap *size,
     if (result || found) return result;
     result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
     if (result) return result;
-    const struct fum_image_file file = {(const uint8_t *)bytes, count, path, 0};
+    const struct fum_image_file file = {
+        .data = (const uint8_t *)bytes, .bytes = count, .where = path};
     result = fum_image_measure(&file, size, err);
     fum_free(bytes);
     return result;

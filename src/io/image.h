@@ -40,6 +40,7 @@ struct fum_image_file {
     size_t bytes;
     const char *where;
     int64_t max_pixels; // of the picture; 0: FUM_MAX_PIXELS
+    bool refuse_inks;   // CMYK is an error, and not converted
 };
 
 // Reads a picture of any format (image_format.h), recognised by its first bytes, as `channels` (1
@@ -49,7 +50,7 @@ struct fum_image_file {
 // most FUM_MAX_SIDE and FUM_MAX_PIXELS.
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
                                char **parameters, struct fum_error *err);
-// Reads a picture as it is, of at most so many pixels; 0: FUM_MAX_PIXELS.
+// Reads a picture as it is, of at most so many pixels; 0: FUM_MAX_PIXELS. CMYK is an error.
 enum fum_result fum_image_read_file(const char *path, int64_t max_pixels, struct fum_bitmap *bitmap,
                                     struct fum_error *err);
 enum fum_result fum_image_decode(const struct fum_image_file *file, int channels,

@@ -26,6 +26,6 @@ struct fum_image_format {
 enum fum_result fum_image_check_size(const struct fum_image_file *file, long long width,
                                      long long height, struct fum_error *err);
 
-extern const struct fum_image_format fum_image_png, fum_image_jpeg, fum_image_webp;
+extern const struct fum_image_format fum_image_png, fum_image_jpeg, fum_image_webp, fum_image_bmp;
 
 #endif

@@ -102,6 +102,8 @@ static void read_header(struct reader *r, const struct fum_image_file *file) {
     for (size_t i = 0; i < FUM_COUNT(spaces); i++) {
         if (r->jpeg.jpeg_color_space != spaces[i].from) continue;
         r->jpeg.out_color_space = spaces[i].to;
+        if (file->refuse_inks && spaces[i].to == JCS_CMYK)
+            fail(r, FUM_ERR_UNSUPPORTED, "its colours are inks (CMYK): convert it to RGB first");
         return;
     }
     fail(r, FUM_ERR_UNSUPPORTED, "its colours are of an unknown kind");

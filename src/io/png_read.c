@@ -57,7 +57,7 @@ static enum fum_result decode(const struct fum_image_file *png, struct fum_bitma
     enum fum_result result = check_png(png, err);
     if (!result && !has_data(png->data, png->bytes))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", png->where);
-    if (result || fum_stb_read_png(png->data, (int)png->bytes, bitmap, &why)) return result;
+    if (result || fum_stb_read(png->data, (int)png->bytes, bitmap, &why)) return result;
     bool memory = why && !strcmp(why, "outofmem");
     return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT,
                          "%s: cannot decode the PNG: %s", png->where, why ? why : "damaged");

@@ -61,6 +61,7 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #define STBI_ONLY_PNG
+#define STBI_ONLY_BMP
 #define STBI_NO_STDIO
 #define STBI_ASSERT(x) ((void)0)
 #if __has_include(<stb/stb_image.h>)
@@ -100,7 +101,7 @@ static uint8_t *read_deep(const uint8_t *png, int bytes, struct fum_bitmap *b) {
     return pixels;
 }
 
-bool fum_stb_read_png(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why) {
+bool fum_stb_read(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why) {
     struct fum_bitmap b = {0};
     if (stbi_is_16_bit_from_memory(png, bytes))
         b.pixels = read_deep(png, bytes, &b);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// stb_image and stb_image_write as this project uses them: PNG only, in memory, through
+// stb_image and stb_image_write as this project uses them: PNG and BMP, in memory, through
 // base/alloc.h.
 #ifndef FUM_IO_STB_H
 #define FUM_IO_STB_H
@@ -7,8 +7,9 @@
 #include "base/alloc.h"
 #include "io/image.h"
 
-// Decodes a PNG's pixels. False with *why if it cannot be decoded; the bitmap stays as it was.
-bool fum_stb_read_png(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why);
+// Decodes the pixels of a PNG or BMP. False with *why if it cannot be decoded; the bitmap stays as
+// it was.
+bool fum_stb_read(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why);
 
 // Returns the PNG (freed with fum_free) of a picture whose size fum_image_check_size accepts; NULL
 // when memory is out.

@@ -5,7 +5,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "io/image.h"
+#include "io/image_writer.h"
 #include "io/loader.h"
 #include "io/safetensors.h"
 
@@ -19,7 +19,11 @@ enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                         .channels = image->channels,
                                         .parameters = image->parameters,
                                         .request = image->request};
-    return fum_image_write_png(path, &picture, err);
+    return fum_image_write(path, &picture, err);
+}
+
+enum fum_result fum_image_check_name(const char *path, struct fum_error *err) {
+    return fum_image_check_ending(path, err);
 }
 
 // A tensor "noise" that a file should have.

@@ -286,7 +286,7 @@ static enum fum_result hand_over(fum_pipeline *pipe, const struct fum_run *run, 
                                  const float *latents, struct fum_error *err) {
     size_t values =
         (size_t)run->latent_height * (size_t)run->latent_width * (size_t)run->latent_channels;
-    uint64_t seed = run->params->seed + (uint64_t)index;
+    uint64_t seed = fum_run_seed(run, index);
     if (run->ends && !run->ends->noise[0]) seed = run->ends->seed[fum_run_share(run, index) >= 1];
     float *planes = fum_alloc(values, sizeof *planes);
     struct fum_bitmap decoded = {NULL, run->width, run->height, pipe->view->vae.out_channels};

@@ -14,7 +14,8 @@ enum fum_result fum_given_read(const struct fum_run *run, const struct fum_image
     struct fum_image_file file = {.data = source->data,
                                   .bytes = source->bytes,
                                   .where = "the picture",
-                                  .max_pixels = run->params->max_pixels};
+                                  .max_pixels = run->params->max_pixels,
+                                  .refuse_inks = true};
     struct fum_bitmap read = {0};
     enum fum_result result = source->path
                                  ? fum_image_read_file(source->path, file.max_pixels, &read, err)

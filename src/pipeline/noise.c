@@ -56,8 +56,7 @@ struct generators {
 static struct generators begin(const struct fum_run *run, int image) {
     const struct fum_generate_params *params = run->params;
     struct generators g = {.share = run->ends ? fum_run_share(run, image) : 0};
-    fum_rng_init(&g.rng[0], params->rng,
-                 run->ends ? run->ends->seed[0] : params->seed + (uint64_t)image);
+    fum_rng_init(&g.rng[0], params->rng, run->ends ? run->ends->seed[0] : fum_run_seed(run, image));
     if (run->ends) fum_rng_init(&g.rng[1], params->rng, run->ends->seed[1]);
     return g;
 }
@@ -82,6 +81,8 @@ static void draw_first(const struct fum_run *run, struct generators *g, const st
         memcpy(n->draw, params->noise + (size_t)image * n->one, n->one * sizeof *n->draw);
     } else {
         draw(run, g, n);
+        if (params->subseed_strength > 0)
+            fum_noise_vary(run, params->subseed + (uint64_t)image, n->draw, n->draw + n->one);
     }
 }
 

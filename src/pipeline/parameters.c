@@ -20,6 +20,7 @@ struct extras {
     char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
     char strength[FUM_IMAGE_NUMBER], upscale[FUM_IMAGE_NUMBER], steps[FUM_IMAGE_NUMBER], size[32];
     char image_scale[FUM_IMAGE_NUMBER], blur[FUM_IMAGE_NUMBER];
+    char subseed[24], variation[FUM_IMAGE_NUMBER];
     char between[200], adapters[500], freeu[80];
 };
 
@@ -99,6 +100,13 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
                   fum_image_format_number(e->eta, program->eta));
     collect_mask(run, e);
+    if (p->subseed_strength > 0) {
+        snprintf(e->subseed, sizeof e->subseed, "%llu",
+                 (unsigned long long)(p->subseed + (uint64_t)pipe->image));
+        add_extra(e, "Variation seed", e->subseed);
+        add_extra(e, "Variation seed strength",
+                  fum_image_format_number(e->variation, p->subseed_strength));
+    }
     add_extra(e, "Timestep spacing", fum_spacing_word(program->spacing));
     add_extra(e, "Prediction type", fum_prediction_word(program->prediction));
     add_extra(e, "Initial noise", p->noise ? "from a file" : NULL);

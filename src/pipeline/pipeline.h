@@ -251,6 +251,11 @@ void fum_noise_draw(const struct fum_run *run, struct fum_start *start, size_t b
 enum fum_result fum_start_draw(const struct fum_run *run, const struct fum_denoiser *denoiser,
                                int first, struct fum_start *start, struct fum_error *err);
 void fum_start_release(struct fum_start *start);
+// Returns the seed of a picture.
+uint64_t fum_run_seed(const struct fum_run *run, int image);
+// Varies the first noise of a picture by that of a seed, as the request says. `room` holds one more
+// noise.
+void fum_noise_vary(const struct fum_run *run, uint64_t seed, float *noise, float *room);
 // Mixes `share` of b into a along a great circle (Shoemake 1985): normal noise stays normal.
 void fum_noise_mix(float *a, const float *b, size_t count, double share);
 

@@ -46,7 +46,7 @@ expect 2 'here it is --cfg-scale' generate cat --cfg 7
 expect 2 'here it is --sampling-method' generate cat --sampler-name Euler
 expect 2 'here it is --width and --height' generate cat --size 64
 expect 2 'here it is --precision f16' generate cat --fp16
-expect 2 '--subseed is not supported yet' generate cat --subseed 1
+expect 2 'here it is --subseed' generate cat --variation-seed 1
 expect 2 'here it is --strength' generate cat --denoising-strength=0.5
 expect 2 'did you mean --steps' generate cat --stpes 3
 expect 2 'did you mean --negative-prompt\?' generate cat --negativ-prompt blurry

@@ -179,7 +179,7 @@ static void other_files_are_named(void **state) {
     const struct fum_image_file gif = {
         .data = (const uint8_t *)"GIF89a", .bytes = 6, .where = "a.png"};
     assert_int_equal(fum_image_decode(&gif, 3, &bitmap, NULL, &err), FUM_ERR_FORMAT);
-    assert_string_equal(err.text, "a.png: not a picture in PNG, JPEG or WebP");
+    assert_string_equal(err.text, "a.png: not a picture in PNG, JPEG, WebP or BMP");
     const struct fum_image_file empty = {.data = (const uint8_t *)"", .bytes = 0, .where = "b.jpg"};
     assert_int_equal(fum_image_measure(&empty, &bitmap, &err), FUM_ERR_FORMAT);
     assert_contains(err.text, "b.jpg");

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Writes WebP through libwebp, with the parameters in EXIF.
+#include "base/error.h"
+#include "io/exif_text.h"
+#include "io/image_config.h"
+#include "io/image_writer.h"
+
+#ifdef FUM_HAS_WEBP
+
+#include <string.h>
+
+#include <webp/encode.h>
+
+#define QUALITY 90.0f
+
+// The container's pieces, each of an even length: "RIFF", its bytes and "WEBP", then a header of
+// features (VP8X), the picture, and the EXIF block.
+enum { RIFF = 12, CHUNK = 8, FEATURES = 10, HAS_ALPHA = 0x10, HAS_EXIF = 0x08 };
+
+static void put32(uint8_t *p, size_t value) {
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void put24(uint8_t *p, int value) {
+    for (int i = 0; i < 3; i++) p[i] = (uint8_t)(value >> 8 * i);
+}
+
+// Returns the file of a picture with a comment, freed with fum_free. `webp` is the picture's own
+// file, a container of one chunk.
+static uint8_t *add_comment(const struct fum_picture *picture, const uint8_t *webp, size_t bytes,
+                            size_t *count) {
+    size_t exif_bytes = 0, even;
+    uint8_t *exif = fum_exif_write_comment(picture->parameters, &exif_bytes);
+    even = exif_bytes + (exif_bytes & 1);
+    *count = bytes + CHUNK + FEATURES + CHUNK + even;
+    uint8_t *out = exif ? fum_calloc(*count, 1) : NULL;
+    if (out) {
+        uint8_t *p = out;
+        memcpy(p, "RIFF", 4);
+        put32(p + 4, *count - CHUNK);
+        memcpy(p + 8, "WEBPVP8X", 8);
+        p += RIFF;
+        put32(p + 4, FEATURES);
+        p[CHUNK] = HAS_EXIF | (picture->channels == 4 ? HAS_ALPHA : 0);
+        put24(p + CHUNK + 4, picture->width - 1);
+        put24(p + CHUNK + 7, picture->height - 1);
+        p += CHUNK + FEATURES;
+        memcpy(p, webp + RIFF, bytes - RIFF);
+        p += bytes - RIFF;
+        memcpy(p, "EXIF", 4);
+        put32(p + 4, exif_bytes);
+        memcpy(p + CHUNK, exif, exif_bytes);
+    }
+    fum_free(exif);
+    return out;
+}
+
+// Returns whether the library's file is a container of one chunk, and not one with features.
+static bool is_plain(const uint8_t *webp, size_t bytes) {
+    return bytes > RIFF + CHUNK && memcmp(webp + RIFF, "VP8X", 4) != 0;
+}
+
+static enum fum_result no_memory(const struct fum_picture *p, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a WebP of %dx%d", p->width, p->height);
+}
+
+// Makes the file with the comment, or a copy without one.
+static enum fum_result finish(const struct fum_picture *picture, const uint8_t *webp, size_t bytes,
+                              uint8_t **out, size_t *count) {
+    if (picture->parameters && is_plain(webp, bytes)) {
+        *out = add_comment(picture, webp, bytes, count);
+    } else {
+        *count = bytes;
+        *out = fum_alloc(bytes, 1);
+        if (*out) memcpy(*out, webp, bytes);
+    }
+    return *out ? FUM_OK : FUM_ERR_NOMEM;
+}
+
+static enum fum_result encode(const struct fum_picture *picture, uint8_t **bytes, size_t *count,
+                              struct fum_error *err) {
+    struct fum_bitmap rgb = {0};
+    const struct fum_bitmap given = {(uint8_t *)(uintptr_t)picture->pixels, picture->width,
+                                     picture->height, picture->channels};
+    uint8_t *webp = NULL;
+    bool alpha = picture->channels == 4;
+    if (picture->width > WEBP_MAX_DIMENSION || picture->height > WEBP_MAX_DIMENSION)
+        return fum_error_set(err, FUM_ERR_ARG, "a WebP has at most %d pixels a side, not %dx%d",
+                             WEBP_MAX_DIMENSION, picture->width, picture->height);
+    enum fum_result result = fum_bitmap_convert(&given, alpha ? 4 : 3, &rgb, err);
+    if (result) return result;
+    int stride = rgb.width * rgb.channels;
+    size_t size = (alpha ? WebPEncodeRGBA : WebPEncodeRGB)(rgb.pixels, rgb.width, rgb.height,
+                                                           stride, QUALITY, &webp);
+    fum_bitmap_free(&rgb);
+    if (!size || finish(picture, webp, size, bytes, count)) result = no_memory(picture, err);
+    WebPFree(webp);
+    return result;
+}
+
+const struct fum_image_writer fum_image_webp_writer = {
+    .name = "WebP",
+    .endings = {".webp"},
+    .encode = encode,
+};
+
+#else
+
+const struct fum_image_writer fum_image_webp_writer = {
+    .name = "WebP",
+    .endings = {".webp"},
+    .missing = "libwebp",
+};
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Pictures written as JPEG and WebP: what is read back, and the parameters in EXIF.
+#include "test.h"
+
+#include "base/alloc.h"
+#include "io/exif_text.h"
+#include "io/image_config.h"
+#include "io/image_writer.h"
+
+#include <fumarole/metadata.h>
+
+#include <math.h>
+#include <unistd.h>
+
+enum { W = 40, H = 24 };
+
+// A smooth picture, which survives a lossy format.
+static void fill(uint8_t *pixels, int channels) {
+    for (int i = 0; i < W * H; i++)
+        for (int c = 0; c < channels; c++)
+            pixels[i * channels + c] = (uint8_t)(128 + 100 * sin(i % W * 0.1 + i / W * 0.07 + c));
+}
+
+static double psnr(const uint8_t *a, const uint8_t *b, size_t count) {
+    double error = 0;
+    for (size_t i = 0; i < count; i++) error += (a[i] - b[i]) * (a[i] - b[i]);
+    return error > 0 ? 10 * log10(255.0 * 255.0 * (double)count / error) : INFINITY;
+}
+
+static bool can_write(const char *name) {
+    return fum_image_check_ending(name, NULL) == FUM_OK;
+}
+
+// Writes a picture under a name, and reads picture and parameters back.
+static void write_and_read(const char *name, int channels, const char *text) {
+    uint8_t pixels[4 * W * H];
+    struct fum_error err = {0};
+    struct fum_bitmap back = {0};
+    struct fum_metadata *metadata = NULL;
+    fill(pixels, channels);
+    ok(fum_image_write(name, &(struct fum_picture){pixels, W, H, channels, text, NULL}, &err),
+       &err);
+    ok(fum_image_read(name, channels, &back, NULL, &err), &err);
+    assert_int_equal(back.width, W);
+    assert_int_equal(back.height, H);
+    assert_true(psnr(back.pixels, pixels, (size_t)(W * H * channels)) > 35);
+    fum_bitmap_free(&back);
+    ok(fum_metadata_read(&metadata, name, &err), &err);
+    if (text) assert_string_equal(metadata->parameters, text);
+    fum_metadata_destroy(&metadata);
+    unlink(name);
+}
+
+static void jpeg_and_webp_read_back(void **state) {
+    static const char *const names[] = {"write-test.jpg", "write-test.JPEG", "write-test.webp"};
+    static const char *const texts[] = {
+        "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 40x24",
+        "a \xc3\xa9toile \xf0\x9f\x98\x80\nNegative prompt: dull\nSteps: 3, Sampler: Euler, Seed: "
+        "1",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (size_t k = 0; k < sizeof texts / sizeof *texts && can_write(names[i]); k++) {
+            write_and_read(names[i], 3, texts[k]);
+            write_and_read(names[i], 1, texts[k]);
+        }
+}
+
+// The bytes that piexif writes for "ab" (piexif.dump with UserComment.dump(text, "unicode")).
+static void the_comment_is_piexifs(void **state) {
+    static const uint8_t wanted[] =
+        "MM\0*\0\0\0\x08\0\x01\x87\x69\0\x04\0\0\0\x01\0\0\0\x1a\0\0\0\0"
+        "\0\x01\x92\x86\0\x07\0\0\0\x0c\0\0\0\x2c\0\0\0\0UNICODE\0\0a\0b";
+    size_t bytes = 0;
+    (void)state;
+    uint8_t *block = fum_exif_write_comment("ab", &bytes);
+    assert_int_equal(bytes, sizeof wanted - 1);
+    assert_memory_equal(block, wanted, bytes);
+    fum_free(block);
+}
+
+static void names_choose_the_format(void **state) {
+    struct fum_error err = {0};
+    (void)state;
+    ok(fum_image_check_ending("a.png", &err), &err);
+    assert_int_equal(fum_image_check_ending("a.gif", &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "not \"a.gif\""));
+    assert_int_equal(fum_image_check_ending(".jpg", &err), FUM_ERR_ARG);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(jpeg_and_webp_read_back),
+                                       cmocka_unit_test(the_comment_is_piexifs),
+                                       cmocka_unit_test(names_choose_the_format)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
