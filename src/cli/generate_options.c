@@ -25,6 +25,7 @@ enum {
 CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
 CLI_NAMES(style_name, "a1111", "plain")                 // as enum fum_prompt_style
 CLI_NAMES(emphasis_name, "original", "no-norm", "none") // as enum fum_emphasis
+CLI_NAMES(emphasis_label, "Original", "No norm", "None")
 CLI_NAMES(mode_name, "img_gen", "txt2img")
 CLI_NAMES(adapter_mode_name, "auto", "immediately", "at_runtime") // as enum fum_adapter_mode
 CLI_NAMES(generator_name, "cuda", "cpu")                          // as enum fum_rng_kind
@@ -67,7 +68,8 @@ const struct cli_option generate_option_table[] = {
     {.name = "prompt-style", .kind = CLI_ENUM, .offset = PICTURE(prompt_style), .value = "STYLE",
      .choice = style_name, .help = "the grammar of prompts (default a1111):"},
     {.name = "emphasis", .kind = CLI_ENUM, .offset = PICTURE(emphasis), .value = "NAME",
-     .choice = emphasis_name, .help = "how (x:1.3) weighs words (default original):"},
+     .choice = emphasis_name, .label = emphasis_label,
+     .help = "how (x:1.3) weighs words (default original):"},
     {.name = "from-png", .kind = CLI_PATH, .offset = FIELD(from_png), .value = "PICTURE",
      .help = "draw this picture again, with what it says of its making; other options change that"},
     {.name = "model", .letter = 'm', .kind = CLI_PATH, .offset = FIELD(model), .value = "MODEL",

@@ -136,6 +136,7 @@ static const struct {
               {"CFG scale", "cfg-scale"},
               {"Seed", "seed"},
               {"Clip skip", "clip-skip"},
+              {"Emphasis", "emphasis"},
               {"Denoising strength", "strength"},
               {"Eta", "eta"},
               {"Eta DDIM", "eta"},

@@ -50,6 +50,8 @@ const struct fum_model_view *fum_model_get_view(const fum_model *model);
 bool fum_model_samples(const struct fum_model_view *view);
 // Channels of the pooled text that the UNet reads; 0: it reads none.
 int fum_model_pooled(const struct fum_model_view *view);
+// Returns the channels of the context, those of all text encoders.
+int fum_model_text_channels(const struct fum_model_view *view);
 // Returns the layers that clip skip leaves out at the end of a text encoder.
 int fum_model_skipped_layers(const struct fum_model_view *view, int clip_skip);
 // Returns the largest clip skip. It leaves only the embeddings of the text encoder that has the

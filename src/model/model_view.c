@@ -6,6 +6,12 @@ bool fum_model_samples(const struct fum_model_view *view) {
     return view->unet_weights.find != NULL;
 }
 
+int fum_model_text_channels(const struct fum_model_view *view) {
+    int channels = 0;
+    for (int i = 0; i < view->num_text; i++) channels += view->text[i].config.channels;
+    return channels;
+}
+
 int fum_model_pooled(const struct fum_model_view *view) {
     int channels = 0;
     for (int i = 0; i < view->num_text && view->unet.text_time; i++)

@@ -57,7 +57,7 @@ static enum fum_result write_context(fum_pipeline *pipe, const struct fum_run *r
                                      struct fum_error *err) {
     const struct fum_denoiser *d = &pipe->denoiser;
     size_t tokens = (size_t)pipe->view->text[0].tokens,
-           channels = (size_t)fum_text_channels(pipe->view);
+           channels = (size_t)fum_model_text_channels(pipe->view);
     struct filling f;
     enum fum_result result = begin_filling(&f, d->unet.context, err);
     if (result) return result;

@@ -107,12 +107,6 @@ static enum fum_result run_text(const struct text_encoder *e, const int32_t *ids
     return result;
 }
 
-int fum_text_channels(const struct fum_model_view *view) {
-    int channels = 0;
-    for (int i = 0; i < view->num_text; i++) channels += view->text[i].config.channels;
-    return channels;
-}
-
 static double mean_of(const float *values, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++) sum += (double)values[i];
@@ -135,7 +129,7 @@ static enum fum_result run_encoder(const struct text_encoder *e, const struct ch
                                    bool *finite, struct fum_error *err) {
     const struct fum_model_view *view = e->pipe->view;
     size_t tokens = (size_t)e->text->tokens, channels = (size_t)e->text->config.channels,
-           all = (size_t)fum_text_channels(view);
+           all = (size_t)fum_model_text_channels(view);
     float *hidden = fum_calloc(tokens * channels, sizeof *hidden);
     enum fum_result result = hidden ? run_text(e, chunk->ids, hidden, err) : no_memory(err);
     *finite = !result && all_finite(hidden, tokens * channels);
@@ -200,72 +194,6 @@ static enum fum_result encode_text(const struct text_encoder *e, const struct fu
     return result;
 }
 
-// ---- embeddings that are kept ----
-
-enum { KEPT_TEXTS = 32 };
-
-static void free_embedding(struct fum_embedding *embedding) {
-    if (!embedding) return;
-    fum_free(embedding->text);
-    fum_free(embedding->hidden);
-    fum_free(embedding->pooled);
-    fum_free(embedding);
-}
-
-void fum_embeddings_clear(struct fum_embeddings *embeddings) {
-    for (size_t i = 0; i < embeddings->count; i++) free_embedding(embeddings->at[i]);
-    fum_free(embeddings->at);
-    *embeddings = (struct fum_embeddings){.run = embeddings->run};
-}
-
-static bool is_of(const struct fum_embedding *embedding, const struct fum_condition *text) {
-    const struct fum_text_style *a = &embedding->style, *b = &text->style;
-    return a->skip == b->skip && a->plain == b->plain && a->zero == b->zero &&
-           a->emphasis == b->emphasis && !strcmp(embedding->text, text->text);
-}
-
-// Returns the embedding of a text that was encoded, or NULL.
-static struct fum_embedding *find_embedding(const struct fum_embeddings *embeddings,
-                                            const struct fum_condition *text) {
-    for (size_t i = 0; i < embeddings->count; i++)
-        if (is_of(embeddings->at[i], text)) return embeddings->at[i];
-    return NULL;
-}
-
-// Adds an embedding of zeros. Returns NULL when memory is out.
-static struct fum_embedding *add_embedding(fum_pipeline *pipe, const struct fum_condition *text) {
-    struct fum_embeddings *all = &pipe->embeddings;
-    size_t chunks = text->chunks[0].count, tokens = (size_t)pipe->view->text[0].tokens,
-           channels = (size_t)fum_text_channels(pipe->view),
-           pooled = (size_t)fum_model_pooled(pipe->view);
-    struct fum_embedding *e = fum_calloc(1, sizeof *e);
-    if (!e) return NULL;
-    e->style = text->style;
-    e->chunks = (int)chunks;
-    e->text = fum_strdup(text->text);
-    e->hidden = fum_calloc(chunks * tokens, channels * sizeof *e->hidden);
-    if (pooled) e->pooled = fum_calloc(pooled, sizeof *e->pooled);
-    if (!e->text || !e->hidden || (pooled && !e->pooled) ||
-        !fum_grow((void **)&all->at, &all->capacity, all->count, sizeof *all->at)) {
-        free_embedding(e);
-        return NULL;
-    }
-    all->at[all->count++] = e;
-    return e;
-}
-
-// Drops the embedding that was used longest ago, if the current run does not use it. Returns false
-// if there is none.
-static bool drop_oldest(struct fum_embeddings *all) {
-    size_t oldest = 0;
-    for (size_t i = 1; i < all->count; i++)
-        if (all->at[i]->used < all->at[oldest]->used) oldest = i;
-    if (!all->count || all->at[oldest]->used == all->run) return false;
-    free_embedding(all->at[oldest]);
-    all->at[oldest] = all->at[--all->count];
-    return true;
-}
-
 // Encodes the texts of the run that are marked as new, one encoder after the other: a memory budget
 // may not hold two.
 static enum fum_result encode_new(fum_pipeline *pipe, struct fum_conditions *c, const bool *is_new,
@@ -276,8 +204,9 @@ static enum fum_result encode_new(fum_pipeline *pipe, struct fum_conditions *c, 
         struct text_encoder e = encoder_at(pipe, i);
         for (size_t t = 0; t < c->num_texts && !result; t++)
             if (is_new[t] && !c->texts[t].style.zero)
-                result = encode_text(&e, &c->texts[t],
-                                     find_embedding(&pipe->embeddings, &c->texts[t]), column, err);
+                result =
+                    encode_text(&e, &c->texts[t],
+                                fum_embedding_find(&pipe->embeddings, &c->texts[t]), column, err);
         column += view->text[i].config.channels;
     }
     return result;
@@ -291,16 +220,15 @@ enum fum_result fum_encode(fum_pipeline *pipe, struct fum_run *run, struct fum_e
     enum fum_result result = is_new ? FUM_OK : no_memory(err);
     all->run++;
     for (size_t i = 0; i < c->num_texts && !result; i++) {
-        struct fum_embedding *e = find_embedding(all, &c->texts[i]);
+        struct fum_embedding *e = fum_embedding_find(all, &c->texts[i]);
         is_new[i] = !e;
-        if (!e && !(e = add_embedding(pipe, &c->texts[i]))) result = no_memory(err);
+        if (!e && !(e = fum_embedding_add(pipe, &c->texts[i]))) result = no_memory(err);
         if (!result) e->used = all->run;
         c->texts[i].embedding = e;
     }
     if (!result) result = encode_new(pipe, c, is_new, err);
     // What was encoded in part must not be found.
-    while (result && all->count > kept) free_embedding(all->at[--all->count]);
-    while (all->count > KEPT_TEXTS && drop_oldest(all)) continue;
+    fum_embeddings_drop(all, result ? kept : all->count);
     fum_free(is_new);
     return result;
 }

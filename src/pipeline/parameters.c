@@ -85,6 +85,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     const struct fum_generate_params *p = run->params;
     const struct fum_sample_program *program = run->program;
     static const char *const seamless[] = {NULL, "x", "y", "xy"};
+    static const char *const emphasis[] = {NULL, "No norm", "None"}; // as A1111 writes them
     e->count = 0;
     if (p->has_class)
         add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
@@ -99,6 +100,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
                   fum_image_format_number(e->eta, program->eta));
+    add_extra(e, "Emphasis", emphasis[(size_t)p->emphasis < FUM_COUNT(emphasis) ? p->emphasis : 0]);
     collect_mask(run, e);
     if (p->subseed_strength > 0) {
         snprintf(e->subseed, sizeof e->subseed, "%llu",

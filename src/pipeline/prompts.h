@@ -41,8 +41,6 @@ struct fum_embeddings {
     size_t count, capacity;
     uint64_t run; // number of the current one
 };
-void fum_embeddings_clear(struct fum_embeddings *embeddings);
-
 // A text of a run.
 struct fum_condition {
     char *text;
@@ -50,6 +48,16 @@ struct fum_condition {
     struct fum_prompt_chunks chunks[FUM_MODEL_MAX_TEXT]; // of each encoder, as many
     const struct fum_embedding *embedding;               // the pipeline's, once it is encoded
 };
+
+void fum_embeddings_clear(struct fum_embeddings *embeddings);
+// Returns the embedding of a text that was encoded, or NULL.
+struct fum_embedding *fum_embedding_find(const struct fum_embeddings *embeddings,
+                                         const struct fum_condition *text);
+// Adds an embedding of zeros. Returns NULL when memory is out.
+struct fum_embedding *fum_embedding_add(fum_pipeline *pipe, const struct fum_condition *text);
+// Drops the embeddings from index `count` on, and those that were used longest ago. The ones of the
+// current run stay.
+void fum_embeddings_drop(struct fum_embeddings *embeddings, size_t count);
 
 // What the UNet reads in each evaluation. A row has a text for each copy of the pictures: the
 // negative prompt, if it counts, and the parts of the prompt. Shorter texts of a row are repeated,
@@ -69,8 +77,6 @@ struct fum_conditions {
 enum fum_result fum_conditions_make(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
 void fum_conditions_free(struct fum_conditions *conditions);
 
-// Returns the channels of the context, those of all text encoders.
-int fum_text_channels(const struct fum_model_view *view);
 // Encodes the texts of the run, unless they are kept.
 enum fum_result fum_encode(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
 
