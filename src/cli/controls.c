@@ -51,18 +51,40 @@ static int put_end(const struct cli_command *command, struct fum_control *contro
     return cli_misuse(command, "--control-end must be above 0");
 }
 
-// Gives each value to the ControlNet that was named last before it, else to the first one.
+// A list of values about ControlNets.
+struct value_list {
+    struct cli_list *values;
+    const char *fallback; // the text of the default; NULL: there is none
+    int (*put)(const struct cli_command *command, struct fum_control *control, const char *text);
+};
+
+// Returns the ControlNet of a value: the last one that was named before it, or the first one. Lists
+// that follow all names, with a value for each, are in their order.
+static size_t find_owner(const struct cli_list *nets, const struct cli_list *values, size_t index) {
+    size_t owner = 0;
+    if (values->count == nets->count && values->order[0] > nets->order[nets->count - 1])
+        return index;
+    while (owner + 1 < nets->count && nets->order[owner + 1] <= values->order[index]) owner++;
+    return owner;
+}
+
 static int put_values(struct cli_controls *controls, const struct cli_command *command,
-                      const struct cli_list *nets, const struct cli_list *values,
-                      int (*put)(const struct cli_command *command, struct fum_control *control,
-                                 const char *text)) {
+                      const struct cli_list *nets, const struct value_list *list) {
+    const char *texts[CLI_MAX_CONTROLS] = {0};
+    struct cli_list *values = list->values;
     int status = 0;
     for (size_t i = 0; i < values->count && status == 0; i++) {
-        size_t owner = 0;
-        while (owner + 1 < nets->count && nets->order[owner + 1] < values->order[i]) owner++;
-        status = put(command, &controls->list[owner], values->at[i]);
+        size_t owner = find_owner(nets, values, i);
+        texts[owner] = values->at[i];
+        status = list->put(command, &controls->list[owner], values->at[i]);
     }
-    return status;
+    if (status || !values->count) return status;
+    for (size_t i = 0; i < nets->count; i++) {
+        values->at[i] = texts[i] ? texts[i] : list->fallback;
+        values->order[i] = nets->order[i];
+    }
+    values->count = nets->count;
+    return 0;
 }
 
 static int check_pictures(const struct cli_controls *controls, const struct cli_command *command) {
@@ -74,16 +96,12 @@ static int check_pictures(const struct cli_controls *controls, const struct cli_
 }
 
 int cli_controls_read(struct cli_controls *controls, const struct cli_command *command,
-                      const struct cli_control_options *o) {
-    const struct {
-        const struct cli_list *values;
-        int (*put)(const struct cli_command *command, struct fum_control *control,
-                   const char *text);
-    } lists[] = {{&o->images, put_image},
-                 {&o->preprocess, put_preprocess},
-                 {&o->strengths, put_strength},
-                 {&o->starts, put_start},
-                 {&o->ends, put_end}};
+                      struct cli_control_options *o) {
+    const struct value_list lists[] = {{&o->images, NULL, put_image},
+                                       {&o->preprocess, "none", put_preprocess},
+                                       {&o->strengths, "0.9", put_strength},
+                                       {&o->starts, "0", put_start},
+                                       {&o->ends, "1", put_end}};
     size_t given = o->save != NULL;
     int status = 0;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) given += lists[i].values->count;
@@ -95,7 +113,7 @@ int cli_controls_read(struct cli_controls *controls, const struct cli_command *c
     controls->count = (int)o->nets.count;
     for (size_t i = 0; i < o->nets.count; i++)
         controls->list[i] = (struct fum_control){.path = o->nets.at[i]};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists && status == 0; i++)
-        status = put_values(controls, command, &o->nets, lists[i].values, lists[i].put);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists && status == 0 && given; i++)
+        status = put_values(controls, command, &o->nets, &lists[i]);
     return status ? status : check_pictures(controls, command);
 }

@@ -19,8 +19,9 @@ struct cli_controls {
     int count;
 };
 
-// Reads all ControlNets. Returns 0, or prints the error and returns an exit status.
+// Reads all ControlNets. Lists with any value get one for each ControlNet, in their order, so that
+// they can be written down. Returns 0, or prints the error and returns an exit status.
 int cli_controls_read(struct cli_controls *controls, const struct cli_command *command,
-                      const struct cli_control_options *options);
+                      struct cli_control_options *options);
 
 #endif

@@ -18,7 +18,8 @@ static bool is_written(const struct cli_option *option) {
         FIELD(output),      FIELD(no_clobber), FIELD(output_begin), FIELD(prompts_file),
         FIELD(prompt_file), FIELD(device),     FIELD(list_devices), FIELD(pipeline.threads),
         FIELD(trace),       FIELD(dump_graph), FIELD(save_latents), FIELD(negative_file),
-        FIELD(verbose),     FIELD(quiet),      FIELD(mode),         FIELD(from_png)};
+        FIELD(verbose),     FIELD(quiet),      FIELD(mode),         FIELD(from_png),
+        FIELD(control.save)};
     if (option->kind == CLI_HEADING) return false;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (option->offset == others[i]) return false;
@@ -86,6 +87,7 @@ static struct generate_options resolve(const struct cli_recipe *recipe) {
     options.picture.prompt = checked->picture.prompt;
     options.picture.negative = checked->picture.negative;
     options.seed = checked->seed;
+    options.control = checked->control;
     if (!options.grid_text && !options.xy) {
         options.seed.value = recipe->seed;
         options.picture.count = 1;

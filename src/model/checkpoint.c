@@ -71,7 +71,9 @@ static const struct unet_place *find_unet(const fum_loader *loader, bool origina
 // Refuses files that are no checkpoint of these families, recognised by the name of a tensor.
 static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader *loader,
                                      struct fum_error *err) {
-    static const char adapter[] = "give it to --lora, beside a model";
+    static const char adapter[] = "give it to --lora, beside a model",
+                      control[] = "give it to --control-net, beside a model",
+                      upscaler[] = "give it to fumarole upscale, or to --upscale-model";
     static const struct {
         const char *prefix, *what, *advice; // advice NULL: there is no use for it yet
     } others[] = {
@@ -79,8 +81,14 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
         {"joint_blocks.", "a Stable Diffusion 3 model", NULL},
         {"model.diffusion_model.double_blocks.", "a FLUX model", NULL},
         {"double_blocks.", "a FLUX model", NULL},
-        {"control_model.", "a ControlNet", NULL},
-        {"input_hint_block.", "a ControlNet", NULL},
+        {"control_model.", "a ControlNet", control},
+        {"input_hint_block.", "a ControlNet", control},
+        {"controlnet_cond_embedding.", "a ControlNet", control},
+        {"adapter.body.", "a T2I-adapter", control},
+        {"params_ema.", "an upscaler", upscaler},
+        {"body.0.", "an upscaler or a T2I-adapter", upscaler},
+        {"RRDB_trunk.", "an upscaler", upscaler},
+        {"model.1.sub.", "an upscaler", upscaler},
         {"lora_unet_", "a LoRA", adapter},
         {"lora_te_", "a LoRA", adapter},
         {"lora_te1_", "a LoRA", adapter},

@@ -140,16 +140,14 @@ static enum fum_result check_fit(struct fum_t2i_adapter *a, const fum_model *mod
                          path, fum_model_get_info(model)->name, fum_model_get_info(model)->family);
 }
 
-static enum fum_result open_adapter(struct fum_t2i_adapter *a, const struct place *place,
-                                    struct fum_error *err) {
-    double square = place->config ? fum_json_number(place->config, "downscale_factor", 0) : 0;
-    enum fum_result result = fum_loader_open(&a->loader, place->weights, err);
-    if (result) return result;
+enum fum_result fum_t2i_adapter_read(struct fum_t2i_adapter *a, double square,
+                                     struct fum_error *err) {
     bool known = find_layout(a);
     if (known) read_levels(a);
     if (known && square >= 0 && square <= 64 && read_square(a, (int)square)) return FUM_OK;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                         "%s: not a T2I-adapter of a picture of 1 or 3 channels", place->weights);
+                         "%s: not a T2I-adapter of a picture of 1 or 3 channels",
+                         fum_loader_path(a->loader));
 }
 
 enum fum_result fum_t2i_adapter_open(struct fum_t2i_adapter *a, const fum_model *model,
@@ -159,7 +157,9 @@ enum fum_result fum_t2i_adapter_open(struct fum_t2i_adapter *a, const fum_model 
     fum_arena *arena = fum_arena_create();
     if (!arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a T2I-adapter");
     enum fum_result result = find_place(&place, arena, path, err);
-    if (!result) result = open_adapter(a, &place, err);
+    double square = place.config ? fum_json_number(place.config, "downscale_factor", 0) : 0;
+    if (!result) result = fum_loader_open(&a->loader, place.weights, err);
+    if (!result) result = fum_t2i_adapter_read(a, square, err);
     if (!result) result = check_fit(a, model, path, err);
     if (result) fum_t2i_adapter_close(a);
     cJSON_Delete(place.config);

@@ -27,6 +27,10 @@ bool fum_t2i_adapter_matches(const char *path);
 // original ones. Errors: those of fum_loader_open, FUM_ERR_UNSUPPORTED (of another family).
 enum fum_result fum_t2i_adapter_open(struct fum_t2i_adapter *adapter, const fum_model *model,
                                      const char *path, struct fum_error *err);
+// Reads the sizes of the adapter in adapter->loader, which is open. `square` is the
+// configuration's; 0: unknown.
+enum fum_result fum_t2i_adapter_read(struct fum_t2i_adapter *adapter, double square,
+                                     struct fum_error *err);
 void fum_t2i_adapter_close(struct fum_t2i_adapter *adapter);
 // Finds a weight by the name that it has in the graph, without the graph's prefix.
 bool fum_t2i_adapter_find(const struct fum_t2i_adapter *adapter, const char *name,

@@ -22,15 +22,20 @@ static bool recognise(struct fum_upscaler_net *net) {
     return false;
 }
 
+enum fum_result fum_upscaler_net_read(struct fum_upscaler_net *net, struct fum_error *err) {
+    if (recognise(net)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "%s: not an upscaler that fumarole knows: ESRGAN (RRDB) or SRVGG compact",
+                         fum_loader_path(net->loader));
+}
+
 enum fum_result fum_upscaler_net_open(struct fum_upscaler_net *net, const char *path,
                                       struct fum_error *err) {
     *net = (struct fum_upscaler_net){0};
     enum fum_result result = fum_loader_open(&net->loader, path, err);
-    if (result || recognise(net)) return result;
-    fum_upscaler_net_close(net);
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                         "%s: not an upscaler that fumarole knows: ESRGAN (RRDB) or SRVGG compact",
-                         path);
+    if (!result) result = fum_upscaler_net_read(net, err);
+    if (result) fum_upscaler_net_close(net);
+    return result;
 }
 
 void fum_upscaler_net_close(struct fum_upscaler_net *net) {

@@ -38,6 +38,8 @@ extern const struct fum_upscaler_family fum_upscaler_rrdb, fum_upscaler_srvgg;
 // Opens a file of weights. Errors: those of fum_loader_open, FUM_ERR_UNSUPPORTED (no such network).
 enum fum_result fum_upscaler_net_open(struct fum_upscaler_net *net, const char *path,
                                       struct fum_error *err);
+// Reads the sizes of the network in net->loader, which is open.
+enum fum_result fum_upscaler_net_read(struct fum_upscaler_net *net, struct fum_error *err);
 void fum_upscaler_net_close(struct fum_upscaler_net *net);
 // Returns the source of its weights, which lasts as long as the network.
 struct fum_weight_source fum_upscaler_net_source(struct fum_upscaler_net *net);

@@ -64,6 +64,11 @@ check "the edges steer as the picture that they were found in" same_pixels one.p
 run -o two.png --control-net "$net" --control-image map.png --control-strength 0.4 --control-net "$data/controls/net-b.safetensors" \
     --control-image square.png --control-end 0.5 --save-control maps.png
 check "two ControlNets have two pictures" test -s maps_2.png
+mkdir again
+"$fumarole" generate --from-png two.png -o again/two.png >out.txt 2>err.txt </dev/null
+check "two ControlNets are drawn again from what the picture says" same_pixels two.png again/two.png
+check "a ControlNet is no model, and the error says what to do" bash -c \
+    "'$fumarole' info '$data/controls/net-b.safetensors' 2>&1 | grep -q 'this is a ControlNet, give it to --control-net'"
 run -o none.png --control-net "$net" --control-image square.png --control-strength 0
 check "strength 0 adds nothing" same_pixels plain.png none.png
 finish
