@@ -7,6 +7,7 @@
 #include <fumarole/core.h>
 #include <fumarole/device.h>
 #include <fumarole/graph.h>
+#include <fumarole/guidance.h>
 #include <fumarole/model.h>
 #include <fumarole/sampler.h>
 
@@ -172,6 +173,7 @@ struct fum_generate_params {
     const char *timestep_spacing; // "leading", "linspace", "trailing"; NULL: the model's choice
     // 0: the model's value; 1: none. Models that read it as an input use no negative prompt
     float guidance;
+    struct fum_guidance_params guidance_method; // beside the scale
     // Required by models with classes and with a classifier: a whole number from 0, or any number
     // if the model embeds it like a time.
     bool has_class;

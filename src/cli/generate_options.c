@@ -200,6 +200,34 @@ const struct cli_option generate_option_table[] = {
      .max = 1000, .help = "guidance; 1 is none (default: the model's own)"},
     {.name = "guidance-scale", .kind = CLI_FLOAT, .offset = PICTURE(guidance), .value = "F",
      .min = 0, .max = 1000},
+    {.name = "guidance-rescale", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.rescale),
+     .value = "F", .min = 0, .max = 1,
+     .help = "give the guided prediction this share of the deviation without guidance (0.7)"},
+    {.name = "cfg-interval", .kind = CLI_STRING, .offset = FIELD(interval), .value = "A,B",
+     .help = "guide only between these shares of the steps, such as 0.2,0.8"},
+    {.name = "cfg-pp", .kind = CLI_FLAG, .offset = PICTURE(guidance_method.plus),
+     .help = "guide as CFG++, with scales around 1 (samplers euler, euler_a, ddim)"},
+    {.name = "apg-eta", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.apg_eta),
+     .value = "F", .min = -MAX_SCALE, .max = MAX_SCALE,
+     .help = "adaptive projected guidance: factor of what guides along the prediction (1)"},
+    {.name = "apg-momentum", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.apg_momentum),
+     .value = "F", .min = -1, .max = 1, .help = "its momentum, such as -0.5 (0)"},
+    {.name = "apg-norm-threshold", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.apg_norm),
+     .value = "F", .min = 0, .max = MAX_SCALE, .help = "limit of its norm, such as 15 (none)"},
+    {.name = "pag-scale", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.pag_scale),
+     .value = "F", .min = -MAX_SCALE, .max = MAX_SCALE,
+     .help = "perturbed-attention guidance, such as 3 (none)"},
+    {.name = "pag-layers", .kind = CLI_STRING, .offset = PICTURE(guidance_method.pag_layers),
+     .value = "LIST", .help = "its layers, as down.block_2,up_blocks.1 (default mid)"},
+    {.name = "slg-scale", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.slg_scale),
+     .value = "F", .min = -MAX_SCALE, .max = MAX_SCALE,
+     .help = "skip-layer guidance, such as 2.5 (none)"},
+    {.name = "skip-layers", .kind = CLI_STRING, .offset = PICTURE(guidance_method.slg_layers),
+     .value = "LIST", .help = "its transformer blocks, by number or as above (default 7,8,9)"},
+    {.name = "skip-layer-start", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.slg_begin),
+     .value = "F", .min = 0, .max = 1, .help = "the share of the steps after which it is on (0.01)"},
+    {.name = "skip-layer-end", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.slg_end),
+     .value = "F", .min = 0, .max = 1, .help = "and before which (0.2)"},
     {.name = "class", .kind = CLI_FLOAT, .offset = PICTURE(class_label), .value = "N", .min = 0,
      .max = MAX_CLASS, .help = "the class to draw, from 0, of a model that has classes"},
     {.name = "classifier", .kind = CLI_PATH, .offset = PICTURE(classifier), .value = "DIR",
@@ -323,8 +351,8 @@ bool generate_option_is_of_request(const struct cli_option *option) {
                                     FIELD(output),      FIELD(grid_text),     FIELD(seed),
                                     FIELD(sampler_rng), FIELD(noise),         FIELD(step_noise),
                                     FIELD(invert),      FIELD(save_latents),  FIELD(sigmas),
-                                    FIELD(two_passes),  FIELD(circular),      FIELD(circular_x),
-                                    FIELD(circular_y),  FIELD(freeu)};
+                                    FIELD(two_passes),  FIELD(interval),      FIELD(circular),
+                                    FIELD(circular_x),  FIELD(circular_y),    FIELD(freeu)};
     const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
     if (option->offset >= first && option->offset < end) return true;
     const size_t hires = FIELD(hires), hires_end = hires + sizeof(struct fum_hires_params);
@@ -339,6 +367,7 @@ struct generate_options generate_options_default(void) {
                                                  .class_label = -1,
                                                  .classifier_scale = NAN,
                                                  .eta = NAN,
+                                                 .guidance_method = {.apg_eta = NAN},
                                                  .strength = NAN,
                                                  .masked_padding = -1,
                                                  .count = 1},
@@ -508,6 +537,21 @@ static int check_upscaling(const struct cli_command *command,
     return -1;
 }
 
+// Reads "0.2,0.8", and turns APG on where one of its options is given.
+static int check_guidance(const struct cli_command *command, struct generate_options *options) {
+    struct fum_guidance_params *p = &options->picture.guidance_method;
+    char end;
+    if (options->interval && (sscanf(options->interval, "%f,%f%c", &p->begin, &p->end, &end) != 2 ||
+                              p->begin < 0 || p->begin >= p->end || p->end > 1))
+        return cli_misuse(command,
+                          "--cfg-interval needs two shares of the steps such as 0.2,0.8, not "
+                          "\"%s\"",
+                          cli_show(options->interval).text);
+    p->projected = !isnan(p->apg_eta) || p->apg_momentum != 0 || p->apg_norm > 0;
+    if (isnan(p->apg_eta)) p->apg_eta = 1;
+    return -1;
+}
+
 static int check_size(const struct cli_command *command,
                       const struct fum_generate_params *picture) {
     long long pixels = (long long)picture->width * picture->height;
@@ -553,6 +597,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (status < 0) status = check_sampling(command, options);
     if (status < 0) status = generate_options_read_freeu(command, options);
     if (status < 0) status = check_upscaling(command, options);
+    if (status < 0) status = check_guidance(command, options);
     if (status < 0) status = check_size(command, &options->picture);
     resolve_defaults(options);
     return status;

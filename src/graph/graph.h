@@ -49,6 +49,20 @@ struct fum_graph_layer {
     fum_tensor *x, *y;
 };
 
+// What the rows of a batch from `row` on leave out of transformers that are added from here on.
+// `serves` chooses by the path of a module and by its number, counted from 0 among its kind.
+struct fum_graph_perturbation {
+    enum fum_perturbed {
+        FUM_PERTURB_NONE = 0,
+        FUM_PERTURB_ATTENTION, // self-attention passes its values on
+        FUM_PERTURB_BLOCK,     // transformer blocks pass their inputs on
+    } part;
+    int64_t row;
+    bool (*serves)(const void *user, const char *path, int index);
+    const void *user;
+    int seen, matched; // modules so far
+};
+
 struct fum_graph {
     fum_arena *arena;
     enum fum_dtype storage;
@@ -62,6 +76,7 @@ struct fum_graph {
     // Adds to the result of a linear layer; NULL: nothing (see fum_graph_adapt).
     fum_tensor *(*adapt)(void *user, fum_graph *graph, const struct fum_graph_layer *layer);
     void *adapt_user;
+    struct fum_graph_perturbation perturbation;
     unsigned wraps; // axes along which convolutions wrap around, of enum fum_graph_axis
     bool checkpointing;
     int num_blocks, block_depth; // blocks so far, and how many of them are open

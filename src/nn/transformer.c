@@ -16,6 +16,46 @@ static fum_tensor *choose_row(struct fum_nn *nn, fum_tensor *x, int64_t batch, f
     return x ? fum_graph_add(nn->graph, "step_row", NULL, FUM_INPUTS(x, row), NULL) : NULL;
 }
 
+// ---- perturbations ----
+
+// True if a part of the graph is left out here for some rows.
+static bool is_perturbed(struct fum_nn *nn, enum fum_perturbed part) {
+    struct fum_graph_perturbation *p = &nn->graph->perturbation;
+    if (p->part != part || !p->serves(p->user, nn->path, p->seen++)) return false;
+    p->matched++;
+    return true;
+}
+
+static fum_tensor *rows_before(struct fum_nn *nn, fum_tensor *x) {
+    return fum_nn_slice(nn, NULL, x, (struct fum_nn_range){0, 0, nn->graph->perturbation.row});
+}
+
+static fum_tensor *rows_behind(struct fum_nn *nn, fum_tensor *x) {
+    struct fum_shape shape = fum_tensor_shape(x);
+    int64_t row = nn->graph->perturbation.row;
+    return fum_nn_slice(nn, NULL, x, (struct fum_nn_range){0, row, shape.dim[0] - row});
+}
+
+// Returns the context of those rows, of which there may be several to choose from.
+static fum_tensor *context_before(struct fum_nn *nn, const struct fum_nn_transformer *t,
+                                  int64_t batch) {
+    struct fum_shape s = fum_tensor_shape(t->context);
+    int64_t row = nn->graph->perturbation.row;
+    if (!t->context || !t->context_row) return t->context ? rows_before(nn, t->context) : NULL;
+    int64_t count = s.dim[0] / batch;
+    fum_tensor *x = fum_nn_reshape(nn, NULL, t->context,
+                                   (struct fum_shape){4, {count, batch, s.dim[1], s.dim[2]}});
+    x = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){1, 0, row});
+    return fum_nn_reshape(nn, NULL, x, (struct fum_shape){3, {count * row, s.dim[1], s.dim[2]}});
+}
+
+static fum_tensor *join_rows(struct fum_nn *nn, fum_tensor *a, fum_tensor *b) {
+    const struct fum_attr first[] = {{"axis", 0}, {0}};
+    return a && b ? fum_graph_add(nn->graph, "concat", NULL, FUM_INPUTS(a, b), first) : NULL;
+}
+
+// ---- attention ----
+
 // Adds attention whose projections are children of the module that `nn` is in. Those of one input
 // are one product.
 static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_attention *a) {
@@ -37,7 +77,11 @@ static fum_tensor *attend(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_
         qkv[i] = choose_row(nn, qkv[i], fum_tensor_shape(x).dim[0], a->context_row);
     if (!qkv[0] || !qkv[1] || !qkv[2]) return NULL;
     struct fum_attr attrs[] = {{"heads", a->heads}, {"causal", a->causal}, {0}};
+    bool cut = from == x && is_perturbed(nn, FUM_PERTURB_ATTENTION);
+    fum_tensor *values = cut ? rows_behind(nn, qkv[2]) : NULL;
+    for (int i = 0; i < 3 && cut; i++) qkv[i] = rows_before(nn, qkv[i]);
     fum_tensor *y = fum_graph_add(nn->graph, "attention", NULL, (struct fum_inputs){qkv, 3}, attrs);
+    if (cut) y = join_rows(nn, y, values);
     return fum_nn_linear(nn, a->out ? a->out : "to_out.0", y, channels, true);
 }
 
@@ -80,6 +124,13 @@ static fum_tensor *feed_forward(struct fum_nn *nn, fum_tensor *x) {
 static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
                          const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "transformer_blocks.%d", index);
+    struct fum_nn_transformer rows = *t;
+    int64_t batch = fum_tensor_shape(x).dim[0];
+    bool cut = is_perturbed(nn, FUM_PERTURB_BLOCK);
+    fum_tensor *kept = cut ? rows_behind(nn, x) : NULL;
+    if (cut) x = rows_before(nn, x);
+    if (cut) rows.context = context_before(nn, t, batch);
+    t = &rows;
     fum_graph_begin_block(nn->graph);
     struct fum_nn_attention self = {.heads = t->heads,
                                     .context = t->only_cross ? t->context : NULL,
@@ -94,7 +145,7 @@ static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
     x = fum_nn_add(nn, "", h, x);
     fum_graph_end_block(nn->graph);
     fum_nn_leave(nn, mark);
-    return x;
+    return cut ? join_rows(nn, x, kept) : x;
 }
 
 fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x,

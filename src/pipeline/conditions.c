@@ -244,15 +244,18 @@ static enum fum_result join_sides(struct fum_run *run, const struct side *negati
                                   const struct side *prompt, struct fum_error *err) {
     struct fum_conditions *c = &run->conditions;
     struct copy copies[FUM_MAX_COPIES];
-    int count = list_copies(negative, copies), leads = FUM_MAX(run->copies - 1, count);
-    if (prompt->ranges.parts > 1 && fum_tasks_merge(&run->tasks))
+    int count = list_copies(negative, copies), leads = FUM_MAX(run->copies - run->prompted, count);
+    if (prompt->ranges.parts > 1 && fum_tasks_merge(&run->tasks) &&
+        (run->copies > 2 || run->prompted > 1))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "AND cannot join prompts beside a picture that guides, too");
+                             "AND cannot join prompts where a picture or a perturbed model guides, "
+                             "too");
     // A task may have further copies before that of the prompt.
     for (; count < leads; count++) copies[count] = copies[0];
     c->parts = list_copies(prompt, copies + count);
     for (int i = 0; i < c->parts; i++) c->weights[i] = (float)copies[count + i].ranges->weight;
-    run->copies = c->copies = count + c->parts;
+    run->copies = c->copies = count + c->parts + run->prompted - 1;
+    for (int i = count + c->parts; i < c->copies; i++) copies[i] = copies[i - 1];
     if (c->parts > 1 && run->program->corrects)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "sampler %s corrects without guidance, which AND needs",
@@ -269,7 +272,7 @@ enum fum_result fum_conditions_make(fum_pipeline *pipe, struct fum_run *run,
     enum fum_result result =
         read_side(c, &(struct reading){pipe, run, false}, run->tags.prompt, &prompt, err);
     // Weighted parts are added to the negative prompt's prediction, whatever the guidance is.
-    if (!result && (run->copies > 1 || prompt.ranges.parts > 1))
+    if (!result && (run->copies > run->prompted || prompt.ranges.parts > 1))
         result =
             read_side(c, &(struct reading){pipe, run, true}, run->params->negative, &negative, err);
     if (!result) result = join_sides(run, &negative, &prompt, err);

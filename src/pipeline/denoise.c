@@ -160,9 +160,11 @@ static enum fum_result write_tables(fum_pipeline *pipe, const struct fum_run *ru
             spread[e] = (float)run->program->eval[e].spread;
             fum_correction_row(&run->program->eval[e], corrections + e * FUM_CORRECTION_ROW);
         }
+        fum_sample_coefs(run->program, run->guidance, coefs, d->coef_stride);
         // A model that reads its guidance needs none on the parts of a prompt.
-        fum_sample_coefs(run->program, d->unet.timestep_cond ? 1 : run->guidance, coefs,
-                         d->coef_stride);
+        for (size_t e = 0; e < evals; e++)
+            coefs[e * d->coef_stride + FUM_COEF_GUIDANCE] =
+                d->unet.timestep_cond ? 1 : fum_guidance_at(run, (int)e);
         result = fum_executable_write(pipe->unet->compiled.exe, d->unet.timesteps, timesteps, evals,
                                       err);
         if (!result)
@@ -187,6 +189,8 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .copies = run->copies,
         .guided = fum_tasks_merge(&run->tasks) ? 1 : FUM_MIN(run->copies, 2),
         .parts = FUM_MAX(run->conditions.parts, 1),
+        .prompted = run->prompted,
+        .guidance = run->params->guidance_method,
         .tasks = fum_tasks_in_step(run),
         .batch = run->batch,
         .height = run->latent_height,
@@ -215,7 +219,8 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
            a->variance_direct == b->variance_direct && a->guide.classifier == b->guide.classifier &&
            a->guide.mean == b->guide.mean && a->threshold_ratio == b->threshold_ratio &&
            a->threshold_max == b->threshold_max && a->corrects == b->corrects &&
-           fum_changes_same(&a->changes, &b->changes) && fum_tasks_same(&a->tasks, &b->tasks);
+           fum_changes_same(&a->changes, &b->changes) && a->prompted == b->prompted &&
+           fum_guidance_same(&a->guidance, &b->guidance) && fum_tasks_same(&a->tasks, &b->tasks);
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,

@@ -187,7 +187,9 @@ static enum fum_result check_guidance(const fum_pipeline *pipe, struct fum_run *
     bool distilled = pipe->view->unet.time_cond_channels > 0;
     // Without a prompt the second branch has the empty class, the last one.
     bool branches = info->takes_prompt || pipe->view->unet.class_embed == FUM_UNET_CLASS_TABLE;
-    run->copies = run->guidance == 1 || distilled || !branches ? 1 : 2;
+    bool single = run->guidance == 1 && !fum_guidance_plus(params);
+    run->copies = single || distilled || !branches ? 1 : 2;
+    run->prompted = 1;
     if (!branches && run->guidance != 1)
         fum_log(pipe->params.log, FUM_LOG_WARN,
                 "the model has neither a prompt nor classes: guidance is not used");
@@ -240,6 +242,7 @@ static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct 
     if (!result) result = check_class(pipe, run, err);
     if (!result) result = fum_guide_open(pipe, run, err);
     if (!result) result = make_program(pipe, run, err);
+    if (!result) result = fum_guidance_check(run, err);
     if (!result) result = check_variance(pipe, run, err);
     if (!result) result = fum_guide_check(run, err);
     return result ? result : check_step_noise(run, err);

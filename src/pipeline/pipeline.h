@@ -67,6 +67,10 @@ struct fum_denoiser {
     struct fum_changes changes;
     struct fum_guide guide;
     struct fum_control_inputs control;
+    struct fum_guidance_params guidance;
+    int prompted;                         // as in struct fum_run
+    fum_tensor *guidance_rows;            // of methods of guidance; NULL: none
+    fum_tensor *momentum, *momentum_next; // of APG; NULL: none
 };
 
 enum fum_decoder_way { FUM_DECODE_WHOLE, FUM_DECODE_BANDS, FUM_DECODE_TILES };
@@ -158,6 +162,7 @@ struct fum_run {
     struct fum_sample_program *program;
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
+    int prompted; // of the copies, the last ones: they have the prompt
     float guidance;
     double tolerance;                        // of an adaptive program
     float class_label;                       // used by models with classes
@@ -276,6 +281,19 @@ enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *r
 // Adds the bounds of dynamic thresholding, f32 [batch], for the model's output. NULL without any.
 fum_tensor *fum_threshold_add(fum_graph *graph, const struct fum_denoiser *denoiser,
                               fum_tensor *prediction);
+
+// ---- scales of guidance (guidance_scale.c) ----
+
+// True if the request guides as CFG++, which needs both branches whatever the scale.
+bool fum_guidance_plus(const struct fum_generate_params *params);
+// True if both build the same graph.
+bool fum_guidance_same(const struct fum_guidance_params *a, const struct fum_guidance_params *b);
+// Checks the guided steps, and the sampler for CFG++.
+enum fum_result fum_guidance_check(const struct fum_run *run, struct fum_error *err);
+// Returns 1 for an evaluation that the prompt guides, else 0.
+float fum_guidance_on(const struct fum_run *run, int eval);
+// Returns the scale of an evaluation.
+float fum_guidance_at(const struct fum_run *run, int eval);
 
 // ---- classifier guidance (guide.c) ----
 

@@ -46,6 +46,7 @@ struct fum_sampler {
     double eta;            // the sampler's default
     bool precise_times;    // timesteps of the plain spacings are not rounded to f32
     int order;             // dpm++ and unipc; 0 takes config.solver_order
+    bool plus;             // guides as CFG++
     bool sde;              // dpm++: adds noise unless eta is 0
     bool heun;             // dpm++: solver_type is heun whatever the settings say
 };

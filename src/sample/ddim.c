@@ -58,6 +58,7 @@ bool fum_build_ddim(struct fum_sample_builder *builder) {
         ev->m[0][0] = direction;
         ev->m[0][FUM_SAMPLE_D] = sqrt(ab_prev);
         ev->m[0][FUM_SAMPLE_RAW] = -direction * sqrt(ab);
+        ev->plus = sqrt(ab_prev) / (sqrt(ab_prev) - direction * sqrt(ab));
         if (builder->eta > 0) fum_sample_build_noise(builder, ev, 0, std);
     }
     return true;

@@ -15,6 +15,7 @@ bool fum_build_euler(struct fum_sample_builder *builder) {
         double ratio = builder->sigma[i + 1] / builder->sigma[i];
         ev->m[0][0] = ratio;
         ev->m[0][FUM_SAMPLE_D] = 1 - ratio;
+        ev->plus = 1 / (1 - ratio);
     }
     return true;
 }
@@ -34,6 +35,7 @@ bool fum_build_euler_a(struct fum_sample_builder *builder) {
         fum_sample_build_denoise_sigma(builder, ev, from);
         ev->m[0][0] = ratio;
         ev->m[0][FUM_SAMPLE_D] = 1 - ratio;
+        ev->plus = 1 / (1 - ratio);
         if (builder->eta > 0) fum_sample_build_noise(builder, ev, 0, up);
     }
     return true;

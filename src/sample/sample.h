@@ -181,6 +181,9 @@ struct fum_sample_eval {
     // Half the logarithm of the largest variance over the smallest, between which the model chooses
     // (learned_range); 0: it is fixed. The noise has the weight of the smallest.
     double spread;
+    // CFG++ as a guidance: the factor of the scale by which the step moves along the prediction
+    // without the prompt. 0: the sampler has no CFG++.
+    double plus;
     // Factor of a classifier's gradient of log p(y | x_t), added to the model's output; 0: none.
     // If guides_mean is set, it is added to the noise, so that the mean moves by the variance.
     double guide;
@@ -228,6 +231,9 @@ struct fum_sample_program {
     double *sigmas;     // sigma_count of them, from noisy to clean
     struct fum_sample_eval *eval;
 };
+
+// True for a sampler that guides as CFG++ by itself. NULL is none.
+bool fum_sampler_is_plus(const char *name);
 
 // Creates the program of a run. *program is NULL on error. FUM_ERR_ARG: an unknown name or a bad
 // number. FUM_ERR_FORMAT: a bad number of the configuration. FUM_ERR_UNSUPPORTED: a combination

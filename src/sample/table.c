@@ -83,6 +83,11 @@ bool fum_sampler_accepts(const char *sampler, const char *schedule) {
     return s && k >= 0 && fum_sampler_runs_on(s, k);
 }
 
+bool fum_sampler_is_plus(const char *name) {
+    const struct fum_sampler *s = name ? fum_sampler_find(name) : NULL;
+    return s && s->plus;
+}
+
 bool fum_sample_config_edm(const struct fum_sample_config *c) {
     for (size_t i = 0; i < FUM_COUNT(edm_classes); i++)
         if (strcmp(edm_classes[i].class_name, c->class_name) == 0) return true;
