@@ -271,8 +271,6 @@ static const struct cli_foreign_value values[] = {
     NO_VALUE_YET("sampling-method", "dpm++2mv2"),
     NO_VALUE_YET("sampling-method", "dpm++2m_sde_bt"),
     NO_VALUE_YET("sampling-method", "res_2s"),
-    NO_VALUE_YET("sampling-method", "euler_cfg_pp"),
-    NO_VALUE_YET("sampling-method", "euler_a_cfg_pp"),
     MAPPED("sampling-method", "euler_ge", "gradient_estimation"),
     MAPPED("scheduler", "default", NULL),
     MAPPED("scheduler", "automatic", NULL),

@@ -70,7 +70,10 @@ static cJSON *make_value(const struct cli_option *option, const void *values, co
                    ? NULL
                    : cJSON_CreateString(option->choice((size_t)index));
     }
-    case CLI_SEED: return make_seed((const void *)value);
+    case CLI_SEED: // one that is still random was not drawn, as nothing takes it
+        return ((const struct cli_seed *)(const void *)value)->random
+                   ? NULL
+                   : make_seed((const void *)value);
     case CLI_LIST: return make_list((const void *)value);
     case CLI_STRING:
     case CLI_PATH:

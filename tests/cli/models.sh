@@ -185,7 +185,7 @@ described 'm: a StableDiffusionUpscalePipeline, which is none of the pipelines t
 model sd1
 rm -r m/unet
 cp -r "$FUM_TEST_DATA/model-variants/lcm" m/unet
-expect 1 'the model m inpaints: give a picture with --init-img' generate -m m heart
+expect 2 'the model m inpaints: give a picture with --init-img' generate -m m heart
 model sd1
 sed -i '/_class_name/d' m/model_index.json
 expect 1 'm/model_index.json: has no "_class_name"' info m

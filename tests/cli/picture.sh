@@ -33,20 +33,22 @@ import json, struct, sys, zlib
 
 png = open("heart.png", "rb").read()
 assert png[:8] == b"\x89PNG\r\n\x1a\n"
-at, text, pixels = 8, None, b""
+at, texts, pixels = 8, {}, b""
 while at < len(png):
     size, kind = struct.unpack(">I4s", png[at:at + 8])
     body = png[at + 8:at + 8 + size]
     assert zlib.crc32(kind + body) == struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0], kind
     if kind == b"tEXt":
-        text = body.decode("latin1")
+        texts.update([body.decode("latin1").split("\0", 1)])
     if kind == b"IHDR":
         assert struct.unpack(">IIBB", body[:10]) == (128, 128, 8, 2)
     if kind == b"IDAT":
         pixels += body
     at += 12 + size
 assert len(zlib.decompress(pixels)) == 128 * (128 * 3 + 1)
-assert text.startswith("parameters\0red heart\n") and "Steps: 2, Sampler: " in text and "Seed: 42, Size: 128x128" in text, text
+text = texts["parameters"]
+assert text.startswith("red heart\n") and "Steps: 2, Sampler: " in text and "Seed: 42, Size: 128x128" in text, text
+assert json.loads(texts["fumarole"])["options"] == {"prompt": "red heart", "steps": 2, "seed": "42"}, texts
 
 latents = open("a.safetensors", "rb").read()
 header = json.loads(latents[8:8 + struct.unpack("<Q", latents[:8])[0]])
