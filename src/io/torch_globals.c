@@ -152,6 +152,7 @@ const struct fum_pickle_global fum_torch_globals[] = {
     NUMPY("_reconstruct")
     CALLBACK("model_checkpoint", "ModelCheckpoint")
     CALLBACK("early_stopping", "EarlyStopping")
+    INERT("pytorch_lightning.callbacks", "ModelCheckpoint")
     INERT("argparse", "Namespace")
     {NULL, NULL, false, 0},
 };

@@ -43,9 +43,7 @@ static bool is_there(const char *path) {
     return !fum_file_look(path, &kind, NULL) && kind != FUM_FILE_NONE;
 }
 
-// Returns the snapshot that refs/main names in a folder of the Hugging Face cache,
-// "models--owner--name"; NULL: it is no such folder, or names none.
-static const char *find_snapshot(fum_arena *arena, const char *path) {
+const char *fum_model_snapshot(fum_arena *arena, const char *path) {
     enum { MAX_REVISION = 100 };
     char *ref = fum_path_join(arena, path, "refs/main"), *revision = NULL;
     const char *found = NULL;
@@ -64,7 +62,7 @@ static const char *whole_folder(fum_arena *arena, const char *path) {
     char *dir = parent_of(arena, path, &last),
          *above = dir ? parent_of(arena, dir, &component) : NULL;
     if (!above) return path;
-    const char *snapshot = fum_path_is_dir(path) ? find_snapshot(arena, path) : NULL;
+    const char *snapshot = fum_path_is_dir(path) ? fum_model_snapshot(arena, path) : NULL;
     if (snapshot) return snapshot;
     char *trained = fum_path_join(arena, path, "model"); // in a training's folder
     if (trained && fum_path_is_dir(trained) && !fum_folder_is(path)) return trained;

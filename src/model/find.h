@@ -15,4 +15,8 @@ enum fum_result fum_model_find(const char **path, fum_arena *arena,
 // Returns the last part of the path.
 const char *fum_model_path_name(fum_arena *arena, const char *path);
 
+// Returns the snapshot that refs/main names in a folder of the Hugging Face cache,
+// "models--owner--name". NULL: the path is no such folder, or names none.
+const char *fum_model_snapshot(fum_arena *arena, const char *path);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "model/checkpoint.h"
+#include "model/find.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -103,6 +104,8 @@ static bool is_component_file(const char *path) {
 static enum fum_result find_source(fum_model *model, const char *path, const char *component,
                                    struct source *source, struct fum_error *err) {
     bool folder = fum_path_is_dir(path);
+    const char *snapshot = folder ? fum_model_snapshot(model->arena, path) : NULL;
+    if (snapshot) path = snapshot;
     source->file = path;
     source->dir = folder ? path : folder_of(model->arena, path);
     const char *inside = folder ? fum_path_join(model->arena, path, component) : NULL;

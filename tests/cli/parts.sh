@@ -62,6 +62,9 @@ if "$fumarole" devices >/dev/null 2>&1; then
     }
     draw whole -m "$model"
     draw parts --diffusion-model "$model/unet" --clip_l "$model/text_encoder" --vae "$model"
+    printf 0123abcd >"$cache/refs/main"
+    draw cached -m "$model" --diffusion-model "$cache" --vae "$cache/snapshots/0123abcd"
+    check 'parts in the cache draw it' cmp whole.l cached.l
     draw replaced -m "$model" --vae "$model/vae/diffusion_pytorch_model.safetensors" --clip-l "$model"
     tiny=$FUM_TEST_DATA/model-tiny
     draw tiny -m "$model" --taesd "$tiny-diffusers" -W 64 -H 64

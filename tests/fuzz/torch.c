@@ -5,6 +5,7 @@
 #include "io/loader.h"
 #include "model/checkpoint.h"
 #include "model/names.h"
+#include "model/vae.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,29 @@ static void expect_error(enum fum_result result, const struct fum_error *err) {
     if (result && (!err->text[0] || strchr(err->text, '\n'))) abort();
 }
 
+// Derives the configurations of components from the file's tensors, as parts apart from a model.
+static void try_parts(const fum_loader *loader) {
+    static const char *const texts[] = {"text_encoder", "text_encoder_2"};
+    struct fum_error err = {0};
+    struct fum_checkpoint c;
+    struct fum_vae_config vae;
+    bool openclip;
+    expect_error(fum_checkpoint_detect_unet(&c, loader, NULL, 0, &err), &err);
+    fum_checkpoint_free(&c);
+    const struct fum_tiny_style *tiny = fum_tiny_find_style(loader);
+    const char *prefix = fum_names_find_prefix(loader, "vae", &openclip);
+    const struct fum_family *sd1 = fum_family_find("sd1");
+    cJSON *config = tiny ? fum_checkpoint_tiny_config(loader, tiny, &err) : NULL;
+    if (prefix && !tiny) config = fum_checkpoint_vae_config(loader, prefix, sd1, 0, &err);
+    if (config) expect_error(fum_vae_config_parse(&vae, config, "fuzz", &err), &err);
+    cJSON_Delete(config);
+    for (int i = 0; i < 2; i++) {
+        struct fum_family_text text = {.projected = i == 1};
+        text.prefix = fum_names_find_prefix(loader, texts[i], &text.openclip);
+        if (text.prefix) cJSON_Delete(fum_checkpoint_text_config(loader, &text, &err));
+    }
+}
+
 // Looks for the components of a model in the file, by its tensors.
 static void try_model(const fum_loader *loader) {
     static const char *const components[] = {"unet", "vae", "text_encoder", "text_encoder_2"};
@@ -98,6 +122,7 @@ static int try_file(const uint8_t *data, size_t size) {
         if (fum_loader_find(loader, t->name) != t) abort();
     }
     try_model(loader);
+    try_parts(loader);
     fum_loader_close(&loader);
     return sum == 0xdeadbeef ? -1 : 0; // so that the sum is needed
 }

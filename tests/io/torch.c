@@ -76,6 +76,29 @@ static void reads_what_trainings_leave(void **state) {
     }
 }
 
+// An index of shards, as transformers writes beside pytorch_model-00001-of-00002.bin.
+static void reads_shards(void **state) {
+    (void)state;
+    static const char *const files[] = {"state.pth", "parameters.pth"};
+    static const char index[] = "{\"metadata\":{},\"weight_map\":{\"0.weight\":\"state.pth\","
+                                "\"weight\":\"parameters.pth\"}}";
+    struct fum_error err = {0};
+    fum_loader *l = NULL;
+    for (int i = 0; i < 2; i++) {
+        char *bytes = NULL;
+        size_t size = 0;
+        assert_ok(fum_file_read(data_path(files[i]), 1 << 20, &bytes, &size, &err), err);
+        write_file(scratch(files[i]), bytes, size);
+        fum_free(bytes);
+    }
+    write_file(scratch("pytorch_model.bin.index.json"), index, sizeof index - 1);
+    assert_ok(fum_loader_open(&l, scratch("pytorch_model.bin.index.json"), &err), err);
+    assert_int_equal(fum_loader_file_count(l), 2);
+    assert_int_equal(fum_loader_count(l), 8);
+    assert_int_equal(fum_loader_find(l, "weight")->file, 1);
+    fum_loader_close(&l);
+}
+
 static void reads_the_parameters_of_a_dict(void **state) {
     (void)state;
     struct fum_error err = {0};
@@ -213,6 +236,7 @@ int main(void) {
         cmocka_unit_test(holds_every_tensor_in_both_forms),
         cmocka_unit_test(opens_checkpoints_and_parameters),
         cmocka_unit_test(reads_what_trainings_leave),
+        cmocka_unit_test(reads_shards),
         cmocka_unit_test(reads_the_parameters_of_a_dict),
         cmocka_unit_test(converts_types_as_torch_does),
         cmocka_unit_test(runs_nothing),
