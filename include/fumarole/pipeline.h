@@ -126,6 +126,21 @@ struct fum_control {
 
 enum { FUM_FREEU_FACTORS = 4 };
 
+// A step cache spares evaluations of the UNet: some steps take a value from an earlier one.
+// Pictures differ from those without it.
+struct fum_cache_params {
+    const char *mode; // see fum_step_cache_name; NULL or "none": none
+    // deepcache: every interval-th evaluation is whole (0: 3). The others run the layers around
+    // skip connection `branch` alone, counted from the input.
+    int interval, branch;
+    // easycache and ucache: the estimated change of the output up to which the UNet is spared (0:
+    // 0.2 and 1), and the share of the steps in which it may be (0: 0.15 and 0.95; start below 0:
+    // 0). They decide for the pictures of a batch together.
+    double threshold, start, end;
+};
+// Returns the name of the index-th step cache, "none" first. NULL past the last.
+FUM_API const char *fum_step_cache_name(size_t index);
+
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
 enum fum_prompt_style {
@@ -204,6 +219,7 @@ struct fum_generate_params {
     // with the model's family. Only UNets of Stable Diffusion have it.
     bool has_freeu;
     float freeu[FUM_FREEU_FACTORS];
+    struct fum_cache_params cache;
     // Replaces the first draw: [noise_count, channels, height, width] of the latents, unit
     // variance. Picture i takes the i-th. NULL: draw it.
     const float *noise;

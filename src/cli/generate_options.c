@@ -259,6 +259,12 @@ const struct cli_option generate_option_table[] = {
     {.name = "eta", .kind = CLI_FLOAT, .offset = PICTURE(eta), .value = "F", .min = 0,
      .max = FUM_MAX_ETA,
      .help = "noise added back, 0 to 1, for ddim (default 0), ancestral and sde samplers (1)"},
+    {.name = "cache-mode", .kind = CLI_CHOICE, .offset = PICTURE(cache.mode), .value = "NAME",
+     .choice = fum_step_cache_name,
+     .help = "spare evaluations of the UNet, for pictures that differ (default none):"},
+    {.name = "cache-option", .kind = CLI_STRING, .offset = FIELD(cache_option),
+     .value = "KEY=N,...",
+     .help = "interval and branch of deepcache; threshold, start and end of the others"},
     {.name = "freeu", .kind = CLI_STRING, .offset = FIELD(freeu), .value = "B1,B2,S1,S2",
      .help = "weigh the UNet's levels by FreeU's factors; auto: those usual for the model"},
     {.name = "tolerance", .kind = CLI_REAL, .offset = PICTURE(tolerance), .value = "X", .min = 0,
@@ -347,12 +353,12 @@ const struct cli_option generate_option_table[] = {
 // clang-format on
 
 bool generate_option_is_of_request(const struct cli_option *option) {
-    static const size_t fields[] = {FIELD(prompt_file), FIELD(negative_file), FIELD(lora),
-                                    FIELD(output),      FIELD(grid_text),     FIELD(seed),
-                                    FIELD(sampler_rng), FIELD(noise),         FIELD(step_noise),
-                                    FIELD(invert),      FIELD(save_latents),  FIELD(sigmas),
-                                    FIELD(two_passes),  FIELD(interval),      FIELD(circular),
-                                    FIELD(circular_x),  FIELD(circular_y),    FIELD(freeu)};
+    static const size_t fields[] = {
+        FIELD(prompt_file), FIELD(negative_file), FIELD(lora),         FIELD(output),
+        FIELD(grid_text),   FIELD(seed),          FIELD(sampler_rng),  FIELD(noise),
+        FIELD(step_noise),  FIELD(invert),        FIELD(save_latents), FIELD(sigmas),
+        FIELD(two_passes),  FIELD(interval),      FIELD(circular),     FIELD(circular_x),
+        FIELD(circular_y),  FIELD(freeu),         FIELD(cache_option)};
     const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
     if (option->offset >= first && option->offset < end) return true;
     const size_t hires = FIELD(hires), hires_end = hires + sizeof(struct fum_hires_params);
@@ -596,6 +602,7 @@ int generate_options_check(const struct cli_command *command, struct generate_op
     if (status < 0) status = check_type(command, options);
     if (status < 0) status = check_sampling(command, options);
     if (status < 0) status = generate_options_read_freeu(command, options);
+    if (status < 0) status = generate_options_read_cache(command, options);
     if (status < 0) status = check_upscaling(command, options);
     if (status < 0) status = check_guidance(command, options);
     if (status < 0) status = check_size(command, &options->picture);

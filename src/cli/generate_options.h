@@ -31,6 +31,7 @@ struct generate_options {
     const char *sigmas; // as given
     bool two_passes;    // --hires
     struct fum_hires_params hires;
+    const char *cache_option;              // as given
     const char *freeu;                     // as given
     bool circular, circular_x, circular_y; // sd-cli's spellings of --seamless
     struct cli_seed seed, subseed;
@@ -61,8 +62,10 @@ int generate_options_check(const struct cli_command *command, struct generate_op
 int generate_options_check_pictures(const struct cli_command *command,
                                     struct generate_options *options);
 
-// Reads options that change the networks (changes.c), the second one as generate_options_check.
+// Reads options that change the networks (changes.c), the later ones as generate_options_check.
 void generate_options_add_seamless(struct generate_options *options);
+int generate_options_read_cache(const struct cli_command *command,
+                                struct generate_options *options);
 int generate_options_read_freeu(const struct cli_command *command,
                                 struct generate_options *options);
 

@@ -11,16 +11,14 @@
 
 const char *fum_stage_name(enum fum_stage stage) {
     static const char *const names[FUM_STAGE_COUNT] = {
-        [FUM_STAGE_LOAD] = "load",
-        [FUM_STAGE_PROMPT] = "prompt",
-        [FUM_STAGE_RUN] = "run",
-        [FUM_STAGE_STEP] = "step",
+        [FUM_STAGE_LOAD] = "load", [FUM_STAGE_PROMPT] = "prompt", [FUM_STAGE_RUN] = "run",
+        [FUM_STAGE_STEP] = "step", [FUM_STAGE_SHORT] = "short",
     };
     return names[stage];
 }
 
 bool fum_stage_repeats(enum fum_stage stage) {
-    return stage == FUM_STAGE_STEP;
+    return stage >= FUM_STAGE_STEP;
 }
 
 char *fum_shape_text(const struct fum_shape *shape, char *text, size_t size) {

@@ -38,9 +38,10 @@ struct fum_tensor {
     uint64_t alias_offset;
     // False once the prune pass has found that nothing that is read or kept depends on it.
     bool live;
-    int uses;                   // set by the prune pass: how many inputs of live nodes it is
-    int block;                  // number of its block (see fum_graph_checkpoint); 0: it is in none
-    const fum_tensor *original; // of a node that is computed again: its twin in the forward half
+    int uses;  // set by the prune pass: how many inputs of live nodes it is
+    int block; // number of its block (see fum_graph_checkpoint); 0: it is in none
+    // Of a node that is computed again: its twin in the forward half, or in FUM_STAGE_STEP.
+    const fum_tensor *original;
 };
 
 // A linear layer that was just added.

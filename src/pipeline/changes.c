@@ -33,12 +33,14 @@ static enum fum_result choose_freeu(const fum_pipeline *pipe, const struct fum_g
 enum fum_result fum_changes_choose(const fum_pipeline *pipe, struct fum_run *run,
                                    struct fum_error *err) {
     run->changes = (struct fum_changes){.seamless = run->params->seamless};
-    return choose_freeu(pipe, run->params, &run->changes, err);
+    enum fum_result result = choose_freeu(pipe, run->params, &run->changes, err);
+    return result ? result : fum_step_cache_choose(pipe, run->params, &run->changes.cache, err);
 }
 
 bool fum_changes_same(const struct fum_changes *a, const struct fum_changes *b) {
     return a->seamless == b->seamless && a->has_freeu == b->has_freeu &&
-           !memcmp(a->freeu, b->freeu, sizeof a->freeu);
+           !memcmp(a->freeu, b->freeu, sizeof a->freeu) &&
+           fum_step_cache_same(&a->cache, &b->cache);
 }
 
 unsigned fum_seamless_axes(enum fum_seamless seamless) {

@@ -96,6 +96,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                                  guided);
     updated = fum_tasks_updated(graph, d, updated);
     add_op(graph, "counter_next", FUM_INPUTS(d->counter, updated), NULL);
+    fum_step_cache_add(graph, config, d);
     return fum_component_check_graph(pipe->unet, graph, err);
 }
 
@@ -234,7 +235,9 @@ static enum fum_result compile_step(fum_pipeline *pipe, const struct fum_run *ru
                                     struct fum_error *err) {
     struct fum_compiled *compiled = &pipe->unet->compiled;
     struct fum_denoiser needed = needed_by(pipe, run);
-    if (compiled->exe && same_shape(&pipe->denoiser, &needed)) return FUM_OK;
+    bool same = compiled->exe && same_shape(&pipe->denoiser, &needed);
+    if (same) pipe->denoiser.changes = needed.changes;
+    if (same) return FUM_OK;
     fum_compiled_clear(compiled);
     pipe->denoiser = needed;
     enum fum_result result = build_step(pipe, &pipe->denoiser, &compiled->graph, err);
@@ -283,6 +286,7 @@ static enum fum_result write_noise(fum_pipeline *pipe, const struct fum_run *run
     struct fum_start start;
     enum fum_result result = fum_start_draw(run, &pipe->denoiser, first, &start, err);
     if (!result) result = write_states(pipe, &start, err);
+    if (!result) result = fum_step_cache_reset(pipe, run, err);
     if (!result) result = fum_tasks_write_batch(pipe, run, &start, err);
     fum_start_release(&start);
     return result;
@@ -317,11 +321,7 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
     enum fum_result result = FUM_OK;
     double start = fum_time_now();
     for (int e = 0; e < d->evals && !result; e++) {
-        if (params->on_work)
-            result = fum_executable_run_reported(pipe->unet->compiled.exe, FUM_STAGE_STEP,
-                                                 &progress, err);
-        else
-            result = fum_executable_run(pipe->unet->compiled.exe, FUM_STAGE_STEP, err);
+        result = fum_step_cache_run(pipe, e, params->on_work ? &progress : NULL, err);
         const struct fum_sample_eval *eval = &run->program->eval[e];
         if (result || !eval->step_end) continue;
         if (done < steps) insert_sorted(seconds, done++, fum_time_now() - start);
@@ -363,12 +363,13 @@ static enum fum_result diagnose_eval(fum_pipeline *pipe, int eval, float *state,
     size_t count = (size_t)fum_shape_count(&d->state->desc.shape);
     bool finite = true;
     enum fum_result result = fum_executable_read(exe, d->state, state, count, err);
-    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
+    if (!result) result = fum_step_cache_run(pipe, eval, NULL, err);
     if (!result) result = fum_finite_read(exe, d->flag, &finite, err);
     if (result || finite) return result;
     result = fum_executable_write(exe, d->state, state, count, err);
     if (!result) result = fum_executable_write_i32(exe, d->counter, &(int32_t){eval}, 1, err);
-    if (!result) result = fum_executable_first_nonfinite(exe, FUM_STAGE_STEP, node, err);
+    if (!result)
+        result = fum_executable_first_nonfinite(exe, fum_step_cache_stage(pipe), node, err);
     if (!result && !*node) *node = "the prediction";
     return result;
 }

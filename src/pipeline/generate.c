@@ -243,6 +243,7 @@ static enum fum_result make_run(fum_pipeline *pipe, struct fum_run *run, struct 
     if (!result) result = fum_guide_open(pipe, run, err);
     if (!result) result = make_program(pipe, run, err);
     if (!result) result = fum_guidance_check(run, err);
+    if (!result) result = fum_step_cache_check(run, err);
     if (!result) result = check_variance(pipe, run, err);
     if (!result) result = fum_guide_check(run, err);
     return result ? result : check_step_noise(run, err);

@@ -21,7 +21,7 @@ struct extras {
     char strength[FUM_IMAGE_NUMBER], upscale[FUM_IMAGE_NUMBER], steps[FUM_IMAGE_NUMBER], size[32];
     char image_scale[FUM_IMAGE_NUMBER], blur[FUM_IMAGE_NUMBER];
     char subseed[24], variation[FUM_IMAGE_NUMBER];
-    char between[200], adapters[500], freeu[80];
+    char between[200], adapters[500], freeu[80], cache[120];
 };
 
 static void add_extra(struct extras *e, const char *key, const char *value) {
@@ -119,6 +119,11 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     snprintf(e->freeu, sizeof e->freeu, "%.4g, %.4g, %.4g, %.4g", (double)f[0], (double)f[1],
              (double)f[2], (double)f[3]);
     add_extra(e, "FreeU", run->changes.has_freeu ? e->freeu : NULL);
+    const struct fum_cache_choice *cache = &run->changes.cache;
+    snprintf(e->cache, sizeof e->cache, "%s, %d, %d, %.4g, %.4g, %.4g",
+             cache->kind ? cache->kind->name : "", cache->params.interval, cache->params.branch,
+             cache->params.threshold, cache->params.start, cache->params.end);
+    add_extra(e, "Step cache", cache->kind ? e->cache : NULL);
     add_extra(e, "Adapters", describe_adapters(p, e->adapters, sizeof e->adapters));
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
     add_extra(e, "Weight type", pipe->params.weights);

@@ -142,6 +142,7 @@ void fum_pipeline_destroy(fum_pipeline **pipeline) {
     fum_adapters_close(&pipe->adapters);
     fum_model_hash_end(&pipe->hash);
     fum_guide_close(&pipe->guide);
+    fum_cache_track_free(&pipe->cache_track);
     fum_control_close(&pipe->controls);
     fum_free(pipe);
     *pipeline = NULL;

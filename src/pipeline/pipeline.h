@@ -65,6 +65,7 @@ struct fum_denoiser {
     bool variance_direct;                  // it gives the variance itself, not a place in its range
     double threshold_ratio, threshold_max; // as in struct fum_sample_program
     struct fum_changes changes;
+    fum_tensor *cache; // what short steps take from an earlier one; NULL: there are none
     struct fum_guide guide;
     struct fum_control_inputs control;
     struct fum_guidance_params guidance;
@@ -142,7 +143,9 @@ struct fum_pipeline {
     struct fum_autoencoding autoencoding;
     uint64_t budget; // bytes of device memory; 0: no limit
     struct fum_run_times times;
-    enum fum_seamless seamless;  // of the last request
+    struct fum_cache_track cache_track; // of the batch that is drawn
+    enum fum_stage cache_stage;         // of the last evaluation
+    enum fum_seamless seamless;         // of the last request
     const struct fum_run *run;   // run whose picture is being decoded; NULL: nothing is reported
     int image;                   // index of that picture
     struct fum_model_hash *hash; // begun with the first picture; NULL for models without files

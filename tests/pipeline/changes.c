@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Requests that change how the networks are built, against diffusers: seamless pictures, FreeU.
+// Requests that change how the networks are built, against diffusers: seamless pictures, FreeU,
+// step caches.
 #include "picture.h"
 
 #include "golden.h"
@@ -65,6 +66,11 @@ static bool run_case(const struct context *c, const struct golden *golden, int i
     params.has_freeu = factors != NULL;
     for (int i = 0; i < cJSON_GetArraySize(factors); i++)
         params.freeu[i] = (float)cJSON_GetArrayItem(factors, i)->valuedouble;
+    params.cache = (struct fum_cache_params){
+        .mode = fum_json_string(spec, "cache", NULL),
+        .interval = (int)fum_json_number(spec, "interval", 0),
+        .branch = (int)fum_json_number(spec, "branch", 0),
+    };
     ok(fum_generate(pipe, &params, &err), &err);
     double relative = compare_latents(&kept, golden_values(golden, index, "latents"));
     double db = psnr(kept.pixels, golden_tensor(golden, index, "pixels")->view.data, kept.bytes);
@@ -94,6 +100,10 @@ static void seamless_pictures_match_diffusers(void **state) {
 
 static void freeu_matches_diffusers(void **state) {
     run_all(*state, "freeu");
+}
+
+static void step_caches_match_diffusers(void **state) {
+    run_all(*state, "step_cache");
 }
 
 // Decodes in bands of a few rows and as a whole, and compares.
@@ -182,6 +192,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(seamless_pictures_match_diffusers),
                                        cmocka_unit_test(freeu_matches_diffusers),
+                                       cmocka_unit_test(step_caches_match_diffusers),
                                        cmocka_unit_test(bands_of_a_seamless_picture_have_no_seams),
                                        cmocka_unit_test(a_seamless_picture_is_never_tiled),
                                        cmocka_unit_test(a_change_ends_with_its_request)};

@@ -58,12 +58,13 @@ bool fum_fuse_lower(const struct fum_fuser *fuser, fum_tensor *node) {
     const struct fum_lowering *lowering = fum_fusion_of(node)->lowerings;
     if (!lowering || node->num_inputs < 2 || !node->in[1]) return false;
     struct fum_op_call call;
+    // A twin reads the weight as its original does, so that both choose the same packing.
+    enum fum_stage stage = node->original ? node->original->stage : node->stage;
     fum_tensor_call(node, &call);
     struct fum_lowering_site site = {.info = fuser->info,
                                      .tuning = fuser->tuning,
                                      .call = &call,
-                                     .share =
-                                         fum_op_flops(node->op, &call) / fuser->flops[node->stage],
+                                     .share = fum_op_flops(node->op, &call) / fuser->flops[stage],
                                      .trains = packs_copies(node->graph)};
     for (; lowering->op; lowering++)
         if (apply(lowering, &site, node)) return true;
