@@ -143,6 +143,14 @@ FUM_API const char *fum_step_cache_name(size_t index);
 
 enum fum_work { FUM_WORK_STEP, FUM_WORK_DECODE };
 
+// What a step predicts without its noise, shown while a picture is drawn.
+enum fum_preview {
+    FUM_PREVIEW_NONE = 0,
+    FUM_PREVIEW_COLOURS, // a pixel for each of the latents, by a linear map on the device
+    FUM_PREVIEW_TINY,    // decoded by the tiny autoencoder that takes the VAE's place
+    FUM_PREVIEW_VAE,     // decoded as the picture is
+};
+
 enum fum_prompt_style {
     FUM_PROMPT_A1111 = 0,
     FUM_PROMPT_PLAIN, // only tags are read; what is over the encoder's length is cut off
@@ -278,6 +286,11 @@ struct fum_generate_params {
 
     // Called after every step. Steps count from 1. Returning false cancels. May be NULL.
     bool (*on_step)(void *user, int image, int step, int steps);
+    // Called after every preview_interval-th step (0: each) with the first picture of those that
+    // are drawn together. Returning false cancels. May be NULL without a preview.
+    enum fum_preview preview;
+    int preview_interval;
+    bool (*on_preview)(void *user, const struct fum_image *image, int step);
     // Reports `done` of `total` pieces of a step or a decoding. Slow devices get them in several
     // pieces. A decoding reports its start and end in any case. Returning false cancels. May be
     // NULL.

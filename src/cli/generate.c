@@ -187,6 +187,18 @@ static void enlarge(struct job *job, const struct fum_image *image) {
     if (job->status == 0 && result != FUM_OK) job->status = cli_fail_result(result, &err);
 }
 
+static enum fum_result save_preview(const void *image, const char *path, struct fum_error *err) {
+    return fum_image_save(image, path, err);
+}
+
+static bool on_preview(void *user, const struct fum_image *image, int step) {
+    struct job *job = user;
+    (void)step;
+    job->status =
+        cli_output_save(job->options.preview_path, &(struct cli_result){save_preview, image});
+    return job->status == 0 && !cli_interrupted();
+}
+
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     cli_progress_clear(&job->progress);
@@ -324,6 +336,7 @@ static int draw(struct job *job, const struct generate_request *request) {
     params.on_step = on_step;
     params.on_work = on_work;
     params.on_image = on_image;
+    params.on_preview = on_preview;
     params.on_control = request->options.control.save ? on_control : NULL;
     params.user = job;
     const char *picture = request->options.invert;

@@ -26,6 +26,7 @@ CLI_NAMES(precision_name, "auto", "f32", "f16", "bf16") // as enum fum_precision
 CLI_NAMES(style_name, "a1111", "plain")                 // as enum fum_prompt_style
 CLI_NAMES(emphasis_name, "original", "no-norm", "none") // as enum fum_emphasis
 CLI_NAMES(emphasis_label, "Original", "No norm", "None")
+CLI_NAMES(preview_name, "none", "proj", "tae", "vae") // as enum fum_preview
 CLI_NAMES(mode_name, "img_gen", "txt2img")
 CLI_NAMES(adapter_mode_name, "auto", "immediately", "at_runtime") // as enum fum_adapter_mode
 CLI_NAMES(generator_name, "cuda", "cpu")                          // as enum fum_rng_kind
@@ -327,6 +328,16 @@ const struct cli_option generate_option_table[] = {
      .help = "one picture of a grid: a column for each value of an option, a row for each of "
              "another, as \"steps=10,20;cfg-scale=3,7\""},
 
+    CLI_HEADING_ROW("While it runs"),
+    {.name = "preview", .kind = CLI_ENUM, .offset = PICTURE(preview), .value = "HOW",
+     .choice = preview_name,
+     .help = "write what the picture is becoming after each step: by its latents' colours, or "
+             "decoded (default none):"},
+    {.name = "preview-path", .kind = CLI_PATH, .offset = FIELD(preview_path), .value = "FILE",
+     .help = "the preview (default preview.png)"},
+    {.name = "preview-interval", .kind = CLI_INT, .offset = PICTURE(preview_interval),
+     .value = "N", .min = 1, .max = MAX_STEPS, .help = "only after every N-th step (default 1)"},
+
     CLI_HEADING_ROW("Latents and traces"),
     {.name = "noise", .kind = CLI_PATH, .offset = FIELD(noise), .value = "FILE",
      .help = "start from tensor \"noise\" [n,c,h,w] of a .safetensors file"},
@@ -378,6 +389,7 @@ struct generate_options generate_options_default(void) {
                                                  .masked_padding = -1,
                                                  .count = 1},
                                      .output = "output.png",
+                                     .preview_path = "preview.png",
                                      .seed = {.value = 42},
                                      .subseed = {.random = true},
                                      .sampler_rng = -1,

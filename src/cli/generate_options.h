@@ -22,6 +22,7 @@ struct generate_options {
     const char *invert;        // a picture whose noise is looked for; NULL: none
     const char *upscale_model; // enlarges the pictures; NULL: none does
     int upscale_tile, upscale_repeats;
+    const char *preview_path;
     const char *interval;  // of --cfg-interval, as given
     const char *grid_text; // as given
     int columns, rows;     // of --grid; 0: every picture is a file

@@ -14,12 +14,26 @@
 // True for an option that changes the picture, in its first spelling. The others say where results
 // go, what is reported, or which device draws.
 static bool is_written(const struct cli_option *option) {
-    static const size_t others[] = {
-        FIELD(output),      FIELD(no_clobber), FIELD(output_begin), FIELD(prompts_file),
-        FIELD(prompt_file), FIELD(device),     FIELD(list_devices), FIELD(pipeline.threads),
-        FIELD(trace),       FIELD(dump_graph), FIELD(save_latents), FIELD(negative_file),
-        FIELD(verbose),     FIELD(quiet),      FIELD(mode),         FIELD(from_png),
-        FIELD(control.save)};
+    static const size_t others[] = {FIELD(output),
+                                    FIELD(no_clobber),
+                                    FIELD(output_begin),
+                                    FIELD(prompts_file),
+                                    FIELD(prompt_file),
+                                    FIELD(device),
+                                    FIELD(list_devices),
+                                    FIELD(pipeline.threads),
+                                    FIELD(trace),
+                                    FIELD(dump_graph),
+                                    FIELD(save_latents),
+                                    FIELD(negative_file),
+                                    FIELD(verbose),
+                                    FIELD(quiet),
+                                    FIELD(mode),
+                                    FIELD(from_png),
+                                    FIELD(picture.preview),
+                                    FIELD(preview_path),
+                                    FIELD(picture.preview_interval),
+                                    FIELD(control.save)};
     if (option->kind == CLI_HEADING) return false;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (option->offset == others[i]) return false;
@@ -142,7 +156,6 @@ static const struct {
               {"Seed", "seed"},
               {"Clip skip", "clip-skip"},
               {"Emphasis", "emphasis"},
-              {"Denoising strength", "strength"},
               {"Eta", "eta"},
               {"Eta DDIM", "eta"},
               {"Class", "class"},

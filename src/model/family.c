@@ -18,12 +18,29 @@
     COMMON, .class_name = "StableDiffusionXLPipeline", .size = 1024, .prediction = "epsilon", \
             .folder_skip = 1, .file_clip_skip = 2
 
+// Maps of latents to colours, as previews show them: fitted to pictures and what the VAEs of the
+// families make of them, as other programs have them.
+static const float sd_colours[FUM_LATENT_CHANNELS * 3 + 3] = {
+    0.3512f,  0.2297f,  0.3227f,  //
+    0.3250f,  0.4974f,  0.2350f,  //
+    -0.2829f, 0.1762f,  0.2721f,  //
+    -0.2120f, -0.2616f, -0.7177f, //
+    0,        0,        0,
+};
+static const float xl_colours[FUM_LATENT_CHANNELS * 3 + 3] = {
+    0.3651f,  0.4232f,  0.4341f,  //
+    -0.2533f, -0.0042f, 0.1068f,  //
+    0.1076f,  0.1111f,  -0.0362f, //
+    -0.3165f, -0.2492f, -0.2188f, //
+    0.1084f,  -0.0175f, -0.0011f,
+};
+
 // FreeU's factors are those of its authors, as diffusers' documentation has them.
 #define XL_TRAITS                                                                      \
     .skip_norm = true, .ays = fum_ays_sdxl, .aesthetic = 6, .negative_aesthetic = 2.5, \
-    .freeu = {1.3f, 1.4f, 0.9f, 0.2f}
-#define SD1_TRAITS .freeu = {1.5f, 1.6f, 0.9f, 0.2f}
-#define SD2_TRAITS .freeu = {1.4f, 1.6f, 0.9f, 0.2f}
+    .freeu = {1.3f, 1.4f, 0.9f, 0.2f}, .colours = xl_colours
+#define SD1_TRAITS .freeu = {1.5f, 1.6f, 0.9f, 0.2f}, .colours = sd_colours
+#define SD2_TRAITS .freeu = {1.4f, 1.6f, 0.9f, 0.2f}, .colours = sd_colours
 
 // Models of pictures without text (Ho et al. 2020); steps are those of the diffusers pipelines.
 #define PIXELS(title_, class_, steps_)                                                     \

@@ -6,7 +6,7 @@
 
 #include <fumarole/core.h>
 
-enum { FUM_MODEL_MAX_TEXT = 2 };
+enum { FUM_MODEL_MAX_TEXT = 2, FUM_LATENT_CHANNELS = 4 };
 
 // Key of scheduler_config.json with the range of the pixels, [-1, 1]. diffusers ignores and keeps
 // keys that begin with "_".
@@ -23,7 +23,9 @@ struct fum_model_traits {
     bool vae_overflows_f16;               // known to overflow: decode in f32 from the start
     bool unit_pixels;                     // the UNet's own pictures are in 0..1, not in -1..1
     const float *ays;                     // sigmas of the schedule "ays"; NULL: SD 1.5's
-    float freeu[4];                       // FreeU's usual b1, b2, s1, s2
+    // The colours of latents, from -1 to 1: factors [4, 3], then offsets [3]. NULL: not known.
+    const float *colours;
+    float freeu[4]; // FreeU's usual b1, b2, s1, s2
 };
 
 // A text encoder in a single file.

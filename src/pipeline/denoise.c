@@ -89,6 +89,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
     prediction = fum_variance_drop(graph, prediction, channels);
     prediction = fum_tasks_merged(graph, d, prediction);
     if (share && !d->guide.mean) prediction = fum_guide_output(graph, d, prediction, share);
+    fum_tasks_watch(pipe, graph, d, prediction);
     if (d->corrects) fum_correction_scale(graph, d, &prediction, &step_noise);
     fum_tensor *updated = add_op(graph, "sampler_update",
                                  FUM_INPUTS(d->state, prediction, d->coefs, d->counter, step_noise,
@@ -191,6 +192,7 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .guided = fum_tasks_merge(&run->tasks) ? 1 : FUM_MIN(run->copies, 2),
         .parts = FUM_MAX(run->conditions.parts, 1),
         .prompted = run->prompted,
+        .preview_kind = run->params->preview,
         .guidance = run->params->guidance_method,
         .tasks = fum_tasks_in_step(run),
         .batch = run->batch,
@@ -221,7 +223,8 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
            a->guide.mean == b->guide.mean && a->threshold_ratio == b->threshold_ratio &&
            a->threshold_max == b->threshold_max && a->corrects == b->corrects &&
            fum_changes_same(&a->changes, &b->changes) && a->prompted == b->prompted &&
-           fum_guidance_same(&a->guidance, &b->guidance) && fum_tasks_same(&a->tasks, &b->tasks);
+           a->preview_kind == b->preview_kind && fum_guidance_same(&a->guidance, &b->guidance) &&
+           fum_tasks_same(&a->tasks, &b->tasks);
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
@@ -326,7 +329,9 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
         if (result || !eval->step_end) continue;
         if (done < steps) insert_sorted(seconds, done++, fum_time_now() - start);
         pipe->times.step = seconds[(done - 1) / 2];
-        if (params->on_step && !params->on_step(params->user, first, eval->step + 1, steps))
+        result = fum_tasks_stepped(pipe, run, first, eval->step + 1, err);
+        if (!result && params->on_step &&
+            !params->on_step(params->user, first, eval->step + 1, steps))
             result = fum_error_set(err, FUM_ERR_CANCELLED, "cancelled after step %d of %d",
                                    eval->step + 1, steps);
         start = fum_time_now();

@@ -69,7 +69,9 @@ struct fum_denoiser {
     struct fum_guide guide;
     struct fum_control_inputs control;
     struct fum_guidance_params guidance;
-    int prompted;                         // as in struct fum_run
+    int prompted; // as in struct fum_run
+    enum fum_preview preview_kind;
+    fum_tensor *preview;                  // of each step; NULL: none
     fum_tensor *guidance_rows;            // of methods of guidance; NULL: none
     fum_tensor *momentum, *momentum_next; // of APG; NULL: none
 };
@@ -281,6 +283,10 @@ enum fum_result fum_denoise(fum_pipeline *pipe, const struct fum_run *run, struc
 enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *run, int first,
                                      const char **node, struct fum_error *err);
 
+// Adds the prediction of a step without its noise, f32 [batch, height, width, channels], before it
+// is clamped.
+fum_tensor *fum_denoised_add(fum_graph *graph, const struct fum_denoiser *denoiser,
+                             fum_tensor *prediction);
 // Adds the bounds of dynamic thresholding, f32 [batch], for the model's output. NULL without any.
 fum_tensor *fum_threshold_add(fum_graph *graph, const struct fum_denoiser *denoiser,
                               fum_tensor *prediction);

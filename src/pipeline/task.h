@@ -30,6 +30,9 @@ struct fum_task {
     // Makes one prediction of those for d->copies of the pictures, f32. At most one task of a run
     // has it.
     fum_tensor *(*merge)(fum_graph *graph, struct fum_denoiser *d, fum_tensor *prediction);
+    // Reads the guided prediction, which stays as it is.
+    void (*watch)(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoiser *d,
+                  fum_tensor *prediction);
     // Changes the state after the sampler's update, whose result `updated` is. Returns the last
     // update of the state.
     fum_tensor *(*update)(fum_graph *graph, struct fum_denoiser *d, fum_tensor *updated);
@@ -39,6 +42,10 @@ struct fum_task {
     // Writes those of a batch, once its noise is drawn.
     enum fum_result (*write_batch)(fum_pipeline *pipe, const struct fum_run *run,
                                    const struct fum_start *start, struct fum_error *err);
+
+    // Works after a step, counted from 1, of the batch that begins with picture `first`.
+    enum fum_result (*stepped)(fum_pipeline *pipe, const struct fum_run *run, int first, int step,
+                               struct fum_error *err);
 
     // Changes a decoded picture, which may get another size.
     enum fum_result (*finish)(const fum_pipeline *pipe, const struct fum_run *run,
@@ -80,6 +87,10 @@ enum fum_result fum_tasks_write(fum_pipeline *pipe, const struct fum_run *run,
                                 struct fum_error *err);
 enum fum_result fum_tasks_write_batch(fum_pipeline *pipe, const struct fum_run *run,
                                       const struct fum_start *start, struct fum_error *err);
+void fum_tasks_watch(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoiser *d,
+                     fum_tensor *prediction);
+enum fum_result fum_tasks_stepped(fum_pipeline *pipe, const struct fum_run *run, int first,
+                                  int step, struct fum_error *err);
 enum fum_result fum_tasks_finish(const fum_pipeline *pipe, const struct fum_run *run,
                                  struct fum_bitmap *picture, struct fum_error *err);
 

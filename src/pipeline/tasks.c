@@ -34,7 +34,8 @@ struct fum_tasks fum_tasks_in_step(const struct fum_run *run) {
     struct fum_tasks in_step = {{0}};
     int count = 0;
     for (const struct fum_task *const *t = run->tasks.at; *t; t++)
-        if ((*t)->add_inputs || (*t)->merge || (*t)->update) in_step.at[count++] = *t;
+        if ((*t)->add_inputs || (*t)->merge || (*t)->watch || (*t)->update)
+            in_step.at[count++] = *t;
     return in_step;
 }
 
@@ -94,6 +95,20 @@ enum fum_result fum_tasks_write_batch(fum_pipeline *pipe, const struct fum_run *
     enum fum_result result = FUM_OK;
     for (const struct fum_task *const *t = run->tasks.at; *t && !result; t++)
         if ((*t)->write_batch) result = (*t)->write_batch(pipe, run, start, err);
+    return result;
+}
+
+void fum_tasks_watch(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoiser *d,
+                     fum_tensor *prediction) {
+    for (const struct fum_task *const *t = d->tasks.at; *t && prediction; t++)
+        if ((*t)->watch) (*t)->watch(pipe, graph, d, prediction);
+}
+
+enum fum_result fum_tasks_stepped(fum_pipeline *pipe, const struct fum_run *run, int first,
+                                  int step, struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (const struct fum_task *const *t = run->tasks.at; *t && !result; t++)
+        if ((*t)->stepped) result = (*t)->stepped(pipe, run, first, step, err);
     return result;
 }
 

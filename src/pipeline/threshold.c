@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Adds the bounds of dynamic thresholding to the recorded step (Saharia et al. 2022,
-// "Photorealistic text-to-image diffusion models", section 2.3).
+// Adds a step's prediction without its noise, and the bounds of dynamic thresholding for it
+// (Saharia et al. 2022, "Photorealistic text-to-image diffusion models", section 2.3).
 #include "nn/nn.h"
 #include "pipeline/pipeline.h"
 
@@ -25,13 +25,10 @@ static fum_tensor *guide_output(struct fum_nn *nn, const struct fum_denoiser *d,
     return fum_nn_add(nn, NULL, without, change);
 }
 
-fum_tensor *fum_threshold_add(fum_graph *graph, const struct fum_denoiser *d,
-                              fum_tensor *prediction) {
+fum_tensor *fum_denoised_add(fum_graph *graph, const struct fum_denoiser *d,
+                             fum_tensor *prediction) {
     struct fum_nn nn;
-    const struct fum_attr ratio[] = {{"ratio", d->threshold_ratio}, {0}},
-                          range[] = {{"min", 1}, {"max", d->threshold_max}, {0}};
-    if (d->threshold_ratio <= 0) return NULL;
-    fum_nn_init(&nn, graph, "threshold");
+    fum_nn_init(&nn, graph, "denoised");
     fum_tensor *row =
         fum_graph_add(graph, "step_row", NULL, FUM_INPUTS(d->coefs, d->counter), NULL);
     fum_tensor *x = d->state;
@@ -39,7 +36,15 @@ fum_tensor *fum_threshold_add(fum_graph *graph, const struct fum_denoiser *d,
     x = fum_nn_mul(&nn, NULL, x, read_coef(&nn, row, FUM_COEF_A));
     fum_tensor *out = fum_nn_mul(&nn, NULL, guide_output(&nn, d, row, prediction),
                                  read_coef(&nn, row, FUM_COEF_B));
-    fum_tensor *start = fum_nn_add(&nn, NULL, x, out);
+    return fum_nn_add(&nn, NULL, x, out);
+}
+
+fum_tensor *fum_threshold_add(fum_graph *graph, const struct fum_denoiser *d,
+                              fum_tensor *prediction) {
+    const struct fum_attr ratio[] = {{"ratio", d->threshold_ratio}, {0}},
+                          range[] = {{"min", 1}, {"max", d->threshold_max}, {0}};
+    if (d->threshold_ratio <= 0) return NULL;
+    fum_tensor *start = fum_denoised_add(graph, d, prediction);
     if (!start) return NULL;
     start = fum_graph_add(graph, "abs_quantile", "threshold", FUM_INPUTS(start), ratio);
     return start ? fum_graph_add(graph, "clamp", NULL, FUM_INPUTS(start), range) : NULL;
