@@ -38,7 +38,7 @@ static bool reserve_chunks(struct fum_prompt_chunks *chunks, size_t count) {
     return weights != NULL;
 }
 
-// Writes start, tokens and end. Everything after the first end is padding.
+// Writes start, tokens and end. A pad id of its own stands for everything after the first end.
 static void write_chunk(const fum_tokenizer *t, const struct chunker *c, int32_t *ids,
                         double *weights) {
     int length = c->room + 2;
@@ -47,7 +47,7 @@ static void write_chunk(const fum_tokenizer *t, const struct chunker *c, int32_t
         bool inside = i > 0 && i <= c->count;
         int32_t id = inside ? c->ids[i - 1] : t->end;
         ids[i] = ended ? t->pad : id;
-        ended |= i > 0 && id == t->end;
+        ended |= i > 0 && id == t->end && t->pad != t->end;
         weights[i] = inside ? c->weights[i - 1] : 1;
     }
     ids[0] = t->start;

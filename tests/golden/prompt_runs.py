@@ -4,7 +4,7 @@ models and schedulers of diffusers and the prompts of prompts.py.
 
     python tests/golden/prompt_runs.py tests/data
 
-Reads tests/data/model-sd1 and model-sdxl (made by models.py). Writes prompt_runs.json (the cases) and
+Reads tests/data/model-sd1, model-sd2 and model-sdxl (made by models.py). Writes prompt_runs.json (the cases) and
 prompt_runs.safetensors (noise and latents by case). The UNet is called once for each text, with the chunks that the text
 has. All in f32 on the CPU.
 """
@@ -13,7 +13,7 @@ import sys
 import warnings
 
 import torch
-from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import EulerDiscreteScheduler, HeunDiscreteScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import save_file
 
 import prompts
@@ -33,6 +33,8 @@ CASES = [
     dict(base="sd1", prompt="a red ship AND a house:0.5", guidance=1.0),
     dict(base="sdxl", prompt="a (red:1.4) ship, [blue] house BREAK cat", negative="(grey:0.7)"),
     dict(base="sdxl", prompt="a [red|blue] ship :1.1 AND [cat:dog BREAK (fox:1.2):2]:0.6", negative="[a:b:1]"),
+    dict(base="sd2", prompt="a (red:1.4) [ship:house:2] BREAK <|endoftext|> ((cat))", negative="(grey:0.7)"),
+    dict(base="sd1", prompt="a [red:blue:2] [ship|house] AND [cat::1]:0.5", sampler="heun"),
 ]
 
 
@@ -75,12 +77,14 @@ def at_step(ranges, step):
 def run(data, case, noise):
     cls = StableDiffusionXLPipeline if case["base"] == "sdxl" else StableDiffusionPipeline
     pipe = cls.from_pretrained(f"{data}/model-{case['base']}", torch_dtype=torch.float32, safety_checker=None)
-    scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config)
+    heun = case["sampler"] == "heun"
+    scheduler = (HeunDiscreteScheduler if heun else EulerDiscreteScheduler).from_config(pipe.scheduler.config)
     scheduler.set_timesteps(case["steps"])
     parts = [(prompts.schedule(text, case["steps"]), weight) for text, weight in prompts.split(case["prompt"])]
     negative = prompts.schedule(case.get("negative", ""), case["steps"])
     x = noise * scheduler.init_noise_sigma
-    for step, t in enumerate(scheduler.timesteps, 1):
+    for i, t in enumerate(scheduler.timesteps):
+        step = (i // 2 if heun else i) + 1  # Heun's steps have two evaluations
         scaled = scheduler.scale_model_input(x, t)
 
         def predict(text):

@@ -84,6 +84,7 @@ static bool run_case(struct context *c, int index, const cJSON *spec, int which)
     struct fum_generate_params params = {
         .prompt = fum_json_string(spec, "prompt", ""),
         .negative = fum_json_string(spec, "negative", NULL),
+        .prompt_style = FUM_PROMPT_PLAIN, // diffusers cuts long prompts
         .width = (int)fum_json_number(spec, "width", 0),
         .height = (int)fum_json_number(spec, "height", 0),
         .steps = (int)fum_json_number(spec, "steps", 0),
