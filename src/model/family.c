@@ -18,8 +18,8 @@
     COMMON, .class_name = "StableDiffusionXLPipeline", .size = 1024, .prediction = "epsilon", \
             .folder_skip = 1, .file_clip_skip = 2
 
-// Maps of latents to colours, as previews show them: fitted to pictures and what the VAEs of the
-// families make of them, as other programs have them.
+// Maps of latents to colours for previews, fitted to what the families' VAEs make of pictures. The
+// numbers are those of other programs.
 static const float sd_colours[FUM_LATENT_CHANNELS * 3 + 3] = {
     0.3512f,  0.2297f,  0.3227f,  //
     0.3250f,  0.4974f,  0.2350f,  //

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Shows what a picture is becoming while it is drawn: what each step predicts without noise, in
-// colours by a linear map on the device, or decoded.
+// Shows what a picture is becoming while it is drawn. That is what each step predicts without
+// noise, in colours by a linear map on the device, or decoded.
 #include "base/alloc.h"
 #include "base/error.h"
 #include "graph/graph.h"
@@ -64,20 +64,24 @@ static void watch(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoise
 
 // ---- a run ----
 
-// Makes bytes of what the step put out for the first picture of the batch.
+// What a step put out for the first picture of the batch, and room for its bytes.
+struct shown {
+    const float *values;
+    uint8_t *pixels;
+    size_t count; // bytes
+};
+
 static enum fum_result make_pixels(fum_pipeline *pipe, const struct fum_run *run,
-                                   const float *values, struct fum_image *image, uint8_t *pixels,
-                                   struct fum_error *err) {
-    size_t count = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+                                   const struct shown *shown, struct fum_error *err) {
     if (run->params->preview == FUM_PREVIEW_COLOURS) {
         if (pipe->view->pixels && pipe->view->traits.unit_pixels)
-            fum_unit_pixels_to_bytes(values, pixels, count);
+            fum_unit_pixels_to_bytes(shown->values, shown->pixels, shown->count);
         else
-            fum_pixels_to_bytes(values, pixels, count);
+            fum_pixels_to_bytes(shown->values, shown->pixels, shown->count);
         return FUM_OK;
     }
-    const struct fum_latents latents = {values, run->latent_height, run->latent_width};
-    return pipe->kind->make(pipe, &latents, pixels, err);
+    const struct fum_latents latents = {shown->values, run->latent_height, run->latent_width};
+    return pipe->kind->make(pipe, &latents, shown->pixels, err);
 }
 
 // Describes the preview. Colours have a pixel for each of the latents.
@@ -106,7 +110,7 @@ static enum fum_result show(fum_pipeline *pipe, const struct fum_run *run, int f
         values && bytes
             ? fum_executable_read(pipe->unet->compiled.exe, d->preview, values, count, err)
             : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a preview");
-    if (!result) result = make_pixels(pipe, run, values, &image, bytes, err);
+    if (!result) result = make_pixels(pipe, run, &(struct shown){values, bytes, pixels}, err);
     image.pixels = bytes;
     if (!result && !p->on_preview(p->user, &image, step))
         result = fum_error_set(err, FUM_ERR_CANCELLED, "stopped at the preview of step %d", step);
