@@ -87,7 +87,8 @@ static void add_kinds(fum_contents *c, const struct survey *s) {
                      s->kinds[i]);
     }
     c->info.title = s->dora && best == 0 ? "DoRA" : titles[best];
-    fum_contents_add(c, "kinds", "%s", list);
+    if (!*list) c->info.title = "adapter of an unknown kind";
+    if (*list) fum_contents_add(c, "kinds", "%s", list);
 }
 
 // Adds texts that trainers write about the model.
@@ -98,7 +99,7 @@ static void add_origin(fum_contents *c) {
                                           {"modelspec.trigger_phrase", "trigger"}};
     for (size_t i = 0; i < FUM_COUNT(keys); i++) {
         const char *value = fum_loader_metadata(c->loader, keys[i][0]);
-        if (value) fum_contents_add(c, keys[i][1], "%s", value);
+        if (value && *value) fum_contents_add(c, keys[i][1], "%s", value);
     }
 }
 
