@@ -283,7 +283,7 @@ static bool on_control(void *user, const struct fum_image *image) {
 }
 
 static int open_upscaler(struct job *job) {
-    const struct generate_options *o = &job->options;
+    const struct generate_options *o = &job->requests.options;
     struct fum_error err = {0};
     if (!o->upscale_model) return 0;
     const struct fum_upscaler_params params = {.path = o->upscale_model,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target of files that hold no whole model: tensors under the names that adapters,
-// embeddings, VAEs, ControlNets, networks that enlarge pictures and components have, in any shape.
+// libFuzzer target of files that hold no whole model. Their tensors have the names of adapters,
+// embeddings, VAEs, ControlNets, networks that enlarge pictures and components, and any shape.
 #include "choices.h"
 #include "damage.h"
 #include "fitted.h"
