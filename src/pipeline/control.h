@@ -59,6 +59,9 @@ struct fum_control_inputs {
 void fum_control_sum(fum_graph *graph, const struct fum_control_step *step,
                      fum_tensor *const *results, fum_tensor **sums, int count);
 
+// Describes a control as A1111's extension for ControlNets does. Returns `text`.
+const char *fum_control_describe(const struct fum_control *control, char *text, size_t size);
+
 // Closes the parts of a pipeline, if there are any.
 void fum_control_close(struct fum_control_set **set);
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_EXTRAS = 24, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
+enum { MAX_EXTRAS = 24 + FUM_MAX_CONTROLS, MAX_MODEL_NAME = 256, HASH_DIGITS = 10 };
 
 // Holds what A1111 has no field for, and eta, which A1111 writes where it is not the sampler's
 // default.
@@ -22,6 +22,7 @@ struct extras {
     char image_scale[FUM_IMAGE_NUMBER], blur[FUM_IMAGE_NUMBER];
     char subseed[24], variation[FUM_IMAGE_NUMBER];
     char between[200], adapters[500], freeu[80], cache[120];
+    char control_keys[FUM_MAX_CONTROLS][24], controls[FUM_MAX_CONTROLS][240];
 };
 
 static void add_extra(struct extras *e, const char *key, const char *value) {
@@ -115,6 +116,11 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Step noise", p->step_noise ? "from a file" : NULL);
     add_extra(e, "Seamless", seamless[p->seamless & FUM_SEAMLESS_XY]);
     describe_second_pass(run, e);
+    for (int i = 0; i < p->num_controls; i++) {
+        snprintf(e->control_keys[i], sizeof e->control_keys[i], "ControlNet %d", i);
+        add_extra(e, e->control_keys[i],
+                  fum_control_describe(&p->controls[i], e->controls[i], sizeof e->controls[i]));
+    }
     const float *f = run->changes.freeu;
     snprintf(e->freeu, sizeof e->freeu, "%.4g, %.4g, %.4g, %.4g", (double)f[0], (double)f[1],
              (double)f[2], (double)f[3]);

@@ -50,6 +50,25 @@ check() {
     ls -lA
 }
 
+# same_pixels A B: two PNG files hold the same picture, whatever their texts say.
+same_pixels() {
+    python3 - "$1" "$2" <<'END'
+import struct, sys
+
+
+def pixels(name):
+    data, at, out = open(name, "rb").read(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        out += data[at + 8:at + 8 + size] if kind in (b"IHDR", b"IDAT") else b""
+        at += 12 + size
+    return out
+
+
+sys.exit(pixels(sys.argv[1]) != pixels(sys.argv[2]))
+END
+}
+
 # finish: the exit status of the script.
 finish() {
     echo "$cases cases, $failures failed"

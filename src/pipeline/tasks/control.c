@@ -287,6 +287,18 @@ static float find_factor(const struct fum_control *control, int eval, int evals)
     return before || after || strength < 0 ? 0 : strength;
 }
 
+const char *fum_control_describe(const struct fum_control *control, char *text, size_t size) {
+    const char *slash = strrchr(control->path, '/'), *how = control->preprocess;
+    float strength = control->strength != 0 ? control->strength : default_strength;
+    snprintf(text, size,
+             "Module: %.40s, Model: %.80s, Weight: %.4g, Guidance Start: %.4g, "
+             "Guidance End: %.4g",
+             how ? how : "none", slash && slash[1] ? slash + 1 : control->path,
+             (double)FUM_MAX(strength, 0.0f), (double)control->start,
+             control->end != 0 ? (double)control->end : 1);
+    return text;
+}
+
 static enum fum_result write_factors(fum_pipeline *pipe, const struct fum_control *control,
                                      int index, struct fum_error *err) {
     const struct fum_denoiser *d = &pipe->denoiser;
