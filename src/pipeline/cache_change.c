@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Caches of the whole UNet: a short step adds to its input what the network added in the last whole
 // step. Both estimate the output's change from that of the input, after EasyCache (Zhou et al.
-// 2025), and evaluate the network once the estimates add up to a threshold. ucache is EasyCache as
-// sd-cli adapts it to UNets: a change is seen in relation to usual ones, too, and counts for more
-// the longer the network was spared.
+// 2025). They evaluate the network once the estimates add up to a threshold. ucache is sd-cli's
+// variant for UNets. There a change is seen in relation to usual ones, too. It counts for more the
+// longer the network was spared.
 #include "nn/nn.h"
 #include "pipeline/pipeline.h"
 

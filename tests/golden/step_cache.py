@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of the tiny models with DeepCache (Ma et al. 2023), by diffusers' own modules: latents and pictures.
+"""Pictures of the tiny models with step caches, by diffusers' own modules: latents and pictures.
 
     python tests/golden/step_cache.py tests/data
 
 Reads tests/data/model-* (made by models.py). Writes step_cache.json (the cases) and step_cache.safetensors (noise,
-latents and 8-bit pictures by case). Every interval-th evaluation is whole. The others run conv_in, `branch` layers of
-the first block down, and from the last block up the layers that take those skips. All in f32 on the CPU.
+latents and 8-bit pictures by case). DeepCache (Ma et al. 2023): every interval-th evaluation is whole. The others run
+conv_in, `branch` layers of the first block down, and from the last block up the layers that take those skips.
+EasyCache (Zhou et al. 2025) and ucache add to the input what the UNet added in the last whole evaluation, while the
+estimated change of the output stays below a threshold. All in f32 on the CPU.
 """
 import json
 import sys
@@ -21,10 +23,14 @@ warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
 torch.set_grad_enabled(False)
 
-CASES = [dict(model="sd1", interval=2, branch=0, width=16, height=16),
-         dict(model="sd1", interval=3, branch=1, width=24, height=16),
-         dict(model="sd2", interval=3, branch=0, width=16, height=24),
-         dict(model="sdxl", interval=2, branch=0, width=16, height=16)]
+DEEP = dict(cache="deepcache", steps=5)
+CASES = [dict(DEEP, model="sd1", interval=2, branch=0, width=16, height=16),
+         dict(DEEP, model="sd1", interval=3, branch=1, width=24, height=16),
+         dict(DEEP, model="sd2", interval=3, branch=0, width=16, height=24),
+         dict(DEEP, model="sdxl", interval=2, branch=0, width=16, height=16),
+         dict(cache="easycache", model="sd1", threshold=0.3, start=0.15, end=0.95, steps=12, width=16, height=16),
+         dict(cache="easycache", model="sdxl", threshold=0.5, start=0.1, end=1, steps=10, width=16, height=24),
+         dict(cache="ucache", model="sd1", threshold=0.6, start=0.15, end=0.95, steps=12, width=16, height=16)]
 
 
 def layer(block, i, x, emb, context):
@@ -72,15 +78,61 @@ class Cache:
         return UNet2DConditionOutput(sample=x) if return_dict else (x,)
 
 
+class Change:
+    """Replaces the UNet's forward by one that leaves the network out while the estimate stays below the threshold."""
+
+    def __init__(self, unet, case):
+        self.whole, self.case, self.count, self.spared = unet.forward, case, 0, 0
+        self.input = self.added = self.output = None
+        self.rate = self.usual = self.error = self.computed = self.row = 0
+        unet.forward = self.forward
+
+    def estimate(self, change, size):
+        """The estimated change of the output, and the threshold."""
+        threshold = self.case["threshold"]
+        if self.case["cache"] == "easycache":
+            return self.rate * change / size, threshold
+        scale = (size * (1.6 * self.usual if self.usual > 0 else size)) ** 0.5
+        progress = self.computed / self.case["steps"]
+        factor = 0.5 if progress < 0.2 else 1.5 if progress > 0.8 else 1
+        return self.rate * change / scale * (1 + 0.5 * self.row), threshold * factor
+
+    def forward(self, sample, timestep, encoder_hidden_states, return_dict=True, **kwargs):
+        case, n, x = self.case, self.count, sample[-1:]
+        self.count += 1
+        active = int(case["start"] * case["steps"]) <= n < int(case["end"] * case["steps"])
+        change = 0
+        if active and self.input is not None:
+            change, size = float((x - self.input).abs().mean()), float(self.output.abs().mean())
+            if change > 0 and self.rate > 0 and size > 0:
+                estimate, threshold = self.estimate(change, size)
+                self.error += estimate
+                if self.error < threshold:
+                    self.row, self.spared = self.row + 1, self.spared + 1
+                    return (sample + self.added,)
+                self.error = 0
+        out = self.whole(sample, timestep, encoder_hidden_states, return_dict=False, **kwargs)[0]
+        if active:
+            moved = 0 if self.output is None else float((out[-1:] - self.output).abs().mean())
+            if moved > 0:
+                self.usual = 0.8 * self.usual + 0.2 * moved if self.usual > 0 else moved
+            if moved > 0 and change > 0:
+                self.rate = moved / change
+            self.input, self.output, self.added = x.clone(), out[-1:].clone(), out - sample
+            self.computed, self.row = self.computed + 1, 0
+        return (out,)
+
+
 def main(data):
     tensors, index = {}, []
     for i, case in enumerate(CASES):
-        case = dict(case, cache="deepcache", prompt="a red ship", negative="grey", guidance=5.0, steps=5, seed=540 + i)
+        case = dict(case, prompt="a red ship", negative="grey", guidance=5.0, seed=540 + i)
         cls = StableDiffusionXLPipeline if case["model"] == "sdxl" else StableDiffusionPipeline
         pipe = cls.from_pretrained(f"{data}/model-{case['model']}", torch_dtype=torch.float32, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
         pipe.scheduler = EulerDiscreteScheduler.from_config(pipe.scheduler.config)
-        Cache(pipe.unet, case["interval"], case["branch"])
+        deep = case["cache"] == "deepcache"
+        cache = Cache(pipe.unet, case["interval"], case["branch"]) if deep else Change(pipe.unet, case)
         noise = torch.randn(1, 4, case["height"] // 2, case["width"] // 2,
                             generator=torch.Generator("cpu").manual_seed(case["seed"]))
         latents = pipe(prompt=case["prompt"], negative_prompt=case["negative"], num_inference_steps=case["steps"],
@@ -91,7 +143,8 @@ def main(data):
         tensors.update({f"{i}.noise": noise, f"{i}.latents": latents.contiguous(),
                         f"{i}.pixels": torch.from_numpy(np.ascontiguousarray((picture * 255).round(), dtype=np.uint8))})
         index.append(case)
-        print(i, case["model"], float(latents.std()))
+        print(i, case["model"], float(latents.std()), "" if deep else f"{cache.spared} spared")
+        assert deep or 0 < cache.spared < case["steps"] - 3
     with open(f"{data}/step_cache.json", "w") as f:
         json.dump(index, f, indent=0)
     save_file(tensors, f"{data}/step_cache.safetensors")

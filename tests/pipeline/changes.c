@@ -70,6 +70,9 @@ static bool run_case(const struct context *c, const struct golden *golden, int i
         .mode = fum_json_string(spec, "cache", NULL),
         .interval = (int)fum_json_number(spec, "interval", 0),
         .branch = (int)fum_json_number(spec, "branch", 0),
+        .threshold = fum_json_number(spec, "threshold", 0),
+        .start = fum_json_number(spec, "start", 0),
+        .end = fum_json_number(spec, "end", 0),
     };
     ok(fum_generate(pipe, &params, &err), &err);
     double relative = compare_latents(&kept, golden_values(golden, index, "latents"));
