@@ -173,6 +173,25 @@ static void weights_in_q8_0_take_as_many_nodes(void **state) {
     }
 }
 
+// In q4_0, matrices take 5 bits a weight and convolutions stay whole, as in stable-diffusion.cpp,
+// whose documents state about 1.5 GB for a picture with fused attention, text encoder and VAE
+// included.
+static void weights_in_q4_0_are_of_matrices(void **state) {
+    (void)state;
+    struct fum_executable_stats whole, quantised;
+    for (int device = 1; fum_device_planning_name(device); device++) {
+        for (int i = 0; i < 2; i++) {
+            fum_graph *g = unet_graph(sd15_unet, 64, 0);
+            if (i == 1) fum_graph_quantise(g, "q4_0");
+            assert_true(plan(device, g, i ? &quantised : &whole, "SD1.5 UNet in q4_0"));
+            fum_graph_destroy(&g);
+        }
+        double matrices = (double)(whole.weight_bytes - quantised.weight_bytes) / (1 - 5.0 / 16);
+        assert_true(matrices > 500 * MIB && matrices < 700 * MIB);
+        assert_true((double)(quantised.weight_bytes + quantised.activation_bytes) < 1420 * MIB);
+    }
+}
+
 // Channels, groups and heads that are no multiple of 4, in every storage type, and once with
 // weights in q8_0.
 static void odd_channels_and_heads_fit(void **state) {
@@ -345,6 +364,7 @@ static void budgets_keep_their_size(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sd15_keeps_its_size),
                                        cmocka_unit_test(weights_in_q8_0_take_as_many_nodes),
+                                       cmocka_unit_test(weights_in_q4_0_are_of_matrices),
                                        cmocka_unit_test(odd_channels_and_heads_fit),
                                        cmocka_unit_test(sdxl_keeps_its_size),
                                        cmocka_unit_test(the_vae_keeps_its_size),
