@@ -4,6 +4,7 @@
 #define FUMAROLE_MODEL_H
 
 #include <fumarole/core.h>
+#include <fumarole/tensor.h>
 #include <fumarole/tokenizer.h>
 
 #ifdef __cplusplus
@@ -110,7 +111,8 @@ struct fum_component_info {
     int tensors;            // in the file, of this component
     uint64_t parameters;    // elements of all tensors
     uint64_t bytes;
-    int dtypes[FUM_DTYPE_COUNT]; // number of tensors of each type
+    int dtypes[FUM_DTYPE_COUNT]; // number of tensors of each type of elements
+    int blocks[FUM_BLOCK_TYPES]; // and in each type of blocks, see fum_block_name
     int unknown;                 // number of tensors of unsupported types
 };
 // Stores the index-th component. Returns false past the last one.

@@ -29,6 +29,10 @@ enum fum_pack {
 // factor. Weights whose rows are no whole blocks have q8_0 in place of q4_K and q5_K, or are dense.
 FUM_API const char *fum_quantised_name(size_t index);
 
+enum { FUM_BLOCK_TYPES = 10 };
+// Returns the name of a type of blocks that GGUF files hold ("q4_K"), or NULL past the last.
+FUM_API const char *fum_block_name(size_t index);
+
 // The parameters of a training on a device, shared by the executables that train and use them.
 typedef struct fum_parameters fum_parameters;
 

@@ -72,16 +72,8 @@ static const char *find_file(fum_contents *c, const char *path) {
 static void count_tensors(fum_contents *c) {
     struct fum_component_info *info = &c->info.tensors;
     *info = (struct fum_component_info){.name = c->info.kind, .file = c->info.path};
-    for (size_t i = 0; i < fum_loader_count(c->loader); i++) {
-        const struct fum_loader_tensor *t = fum_loader_at(c->loader, i);
-        info->tensors++;
-        info->bytes += t->bytes;
-        info->parameters += fum_view_count(&t->view);
-        if (t->view.dtype == FUM_DTYPE_UNKNOWN)
-            info->unknown++;
-        else
-            info->dtypes[t->view.dtype]++;
-    }
+    for (size_t i = 0; i < fum_loader_count(c->loader); i++)
+        fum_model_count_tensor(info, fum_loader_at(c->loader, i));
 }
 
 // True if the file holds a UNet and another component of a model.

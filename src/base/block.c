@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-const struct fum_block_type *const fum_block_types[] = {
+const struct fum_block_type *const fum_block_types[FUM_BLOCK_TYPES + 1] = {
     &fum_block_q8_0,
     &fum_block_q4_0,
     &fum_block_q4_1,
@@ -20,6 +20,10 @@ const struct fum_block_type *const fum_block_types[] = {
     &fum_block_q6_K, //
     NULL,
 };
+
+const char *fum_block_name(size_t index) {
+    return index < FUM_BLOCK_TYPES ? fum_block_types[index]->name : NULL;
+}
 
 const struct fum_block_type *fum_block_find(const char *name) {
     for (int i = 0; fum_block_types[i]; i++)

@@ -4,6 +4,8 @@
 #ifndef FUM_BASE_BLOCK_H
 #define FUM_BASE_BLOCK_H
 
+#include <fumarole/tensor.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,7 +31,7 @@ struct fum_block_type {
 };
 
 // Ends with NULL.
-extern const struct fum_block_type *const fum_block_types[];
+extern const struct fum_block_type *const fum_block_types[FUM_BLOCK_TYPES + 1];
 extern const struct fum_block_type fum_block_q8_0, fum_block_q4_0, fum_block_q4_1, fum_block_q5_0,
     fum_block_q5_1, fum_block_q2_K, fum_block_q3_K, fum_block_q4_K, fum_block_q5_K, fum_block_q6_K;
 

@@ -46,17 +46,23 @@ static void print_size(uint64_t bytes) {
         cli_put(stdout, "%7.1f MiB", (double)bytes / (double)(1 << 20));
 }
 
+// Prints how many tensors have a type; no number if all have it.
+static void print_type(const struct fum_component_info *component, const char *type, int count) {
+    if (count > 0 && count == component->tensors)
+        cli_put(stdout, "  %s", type);
+    else if (count > 0)
+        cli_put(stdout, "  %d %s", count, type);
+}
+
 static void print_component(const struct fum_component_info *component) {
     cli_put(stdout, "  %-15s %-32s %5d tensors  %9.2f M ", component->name,
             component->class_name ? component->class_name : "", component->tensors,
             (double)component->parameters / 1e6);
     print_size(component->bytes);
-    for (int i = 0; i < FUM_DTYPE_COUNT; i++) {
-        if (component->dtypes[i] == component->tensors && component->tensors > 0)
-            cli_put(stdout, "  %s", fum_dtype_name((enum fum_dtype)i));
-        else if (component->dtypes[i] > 0)
-            cli_put(stdout, "  %d %s", component->dtypes[i], fum_dtype_name((enum fum_dtype)i));
-    }
+    for (int i = 0; i < FUM_DTYPE_COUNT; i++)
+        print_type(component, fum_dtype_name((enum fum_dtype)i), component->dtypes[i]);
+    for (size_t i = 0; i < FUM_BLOCK_TYPES; i++)
+        print_type(component, fum_block_name(i), component->blocks[i]);
     if (component->unknown > 0) printf("  %d of types that are not read", component->unknown);
     printf("\n");
     if (component->file) cli_put_line(stdout, "  %15s %s", "", component->file);

@@ -27,6 +27,8 @@ static void add_tensors(cJSON *json, const struct fum_component_info *info) {
     for (int i = 0; i < FUM_DTYPE_COUNT; i++)
         if (info->dtypes[i])
             cJSON_AddNumberToObject(types, fum_dtype_name((enum fum_dtype)i), info->dtypes[i]);
+    for (size_t i = 0; i < FUM_BLOCK_TYPES; i++)
+        if (info->blocks[i]) cJSON_AddNumberToObject(types, fum_block_name(i), info->blocks[i]);
     if (info->unknown) cJSON_AddNumberToObject(types, "unknown", info->unknown);
 }
 

@@ -2,6 +2,7 @@
 // Keeps the list of a model's components that have weights.
 #include "model/components.h"
 
+#include "base/block.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -50,4 +51,18 @@ enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error 
     model->info.unusable = fum_arena_strdup(model->arena, why->text);
     return model->info.unusable ? FUM_OK
                                 : fum_error_set(err, FUM_ERR_NOMEM, "no memory to open a model");
+}
+
+void fum_model_count_tensor(struct fum_component_info *info, const struct fum_loader_tensor *t) {
+    info->tensors++;
+    info->bytes += t->bytes;
+    info->parameters += fum_view_count(&t->view);
+    if (t->view.dtype == FUM_DTYPE_UNKNOWN) {
+        info->unknown++;
+    } else if (t->view.blocks) {
+        for (int i = 0; i < FUM_BLOCK_TYPES; i++)
+            info->blocks[i] += fum_block_types[i] == t->view.blocks;
+    } else {
+        info->dtypes[t->view.dtype]++;
+    }
 }

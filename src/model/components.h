@@ -63,6 +63,8 @@ struct fum_model {
 // NULL.
 enum fum_result fum_model_add_component(fum_model *model, const struct fum_model_component *like,
                                         struct fum_error *err);
+// Adds a tensor of a file to the numbers of a component.
+void fum_model_count_tensor(struct fum_component_info *info, const struct fum_loader_tensor *t);
 // Keeps why the model cannot draw; it can still be listed.
 enum fum_result fum_model_set_unusable(fum_model *model, const struct fum_error *why,
                                        struct fum_error *err);

@@ -364,13 +364,7 @@ bool fum_model_get_component(const fum_model *model, int index, struct fum_compo
     for (size_t i = 0; i < fum_loader_count(component->loader); i++) {
         const struct fum_loader_tensor *t = fum_loader_at(component->loader, i);
         if (component->names && !fum_names_owns(component->names, i)) continue;
-        out->tensors++;
-        out->bytes += t->bytes;
-        out->parameters += fum_view_count(&t->view);
-        if (t->view.dtype == FUM_DTYPE_UNKNOWN)
-            out->unknown++;
-        else
-            out->dtypes[t->view.dtype]++;
+        fum_model_count_tensor(out, t);
     }
     return true;
 }

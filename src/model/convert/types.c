@@ -24,9 +24,7 @@ static const enum fum_dtype element_types[] = {FUM_F32, FUM_F16, FUM_BF16};
 const char *fum_convert_type_name(size_t index) {
     size_t elements = FUM_COUNT(element_types);
     if (index < elements) return fum_dtype_name(element_types[index]);
-    for (size_t i = 0; fum_block_types[i]; i++)
-        if (i == index - elements) return fum_block_types[i]->name;
-    return NULL;
+    return fum_block_name(index - elements);
 }
 
 static bool parse_type(const char *name, struct fum_convert_type *type) {
