@@ -125,9 +125,10 @@ struct fum_prompt_rows {
     size_t count;
 };
 
-// Reads a prompt. Chunks have the tokenizer's length, or 77 ids without one. A chunk that is full
-// is cut after a comma that is at most 20 words back. Free the result with fum_prompt_rows_free.
-// Errors: FUM_ERR_ARG (too long, over 32 parts, no steps), FUM_ERR_NOMEM.
+// Reads a prompt without its tags, such as <lora:NAME:0.8>. Chunks have the tokenizer's length, at
+// most 77 ids. A chunk that is full is cut after a comma that is at most 20 ids back. Free the
+// result with fum_prompt_rows_free. Errors: FUM_ERR_ARG (too long, over 32 parts, no steps),
+// FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_tokenizer_read_prompt(const fum_tokenizer *tokenizer,
                                                   const struct fum_prompt *prompt,
                                                   struct fum_prompt_rows *rows,

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "text/prompt_tags.h"
 
 static enum fum_result read_row(struct fum_prompt_row *row, const fum_tokenizer *tokenizer,
                                 const struct fum_prompt_range *range, bool ignores_weights,
@@ -25,15 +26,18 @@ enum fum_result fum_tokenizer_read_prompt(const fum_tokenizer *tokenizer,
                                           const struct fum_prompt *prompt,
                                           struct fum_prompt_rows *rows, struct fum_error *err) {
     struct fum_prompt_ranges ranges = {0};
-    const struct fum_prompt_source source = {prompt->text, prompt->steps, true};
+    struct fum_prompt_tags tags;
     *rows = (struct fum_prompt_rows){0};
-    enum fum_result result = fum_prompt_split(&ranges, &source, err);
+    enum fum_result result = fum_prompt_tags_take(&tags, prompt->text, err);
+    const struct fum_prompt_source source = {tags.prompt, prompt->steps, true};
+    if (!result) result = fum_prompt_split(&ranges, &source, err);
     if (!result && !(rows->rows = fum_calloc(ranges.count, sizeof *rows->rows)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a prompt");
     for (; rows->count < ranges.count && !result; rows->count++)
         result = read_row(&rows->rows[rows->count], tokenizer, &ranges.at[rows->count],
                           prompt->ignores_weights, err);
     fum_prompt_ranges_free(&ranges);
+    fum_prompt_tags_free(&tags);
     if (result) fum_prompt_rows_free(rows);
     return result;
 }

@@ -72,7 +72,7 @@ struct fum_prompt_chunks {
 };
 struct fum_prompt_text {
     const char *text;
-    int length; // ids of a chunk, at least 3; 0: the tokenizer's max_length, or 77 without one
+    int length;         // ids of a chunk, at least 3; 0: the tokenizer's max_length, at most 77
     bool ignores_signs; // emphasis and BREAK are text
 };
 // Divides a text into chunks. There is at least one. Free the result with fum_prompt_chunks_free.

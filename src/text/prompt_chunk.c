@@ -12,7 +12,7 @@
 
 enum {
     COMMA_TOKENS = 20, // how far back a comma may be
-    DEFAULT_LENGTH = 77,
+    CLIP_LENGTH = 77,  // some tokenizers have none, or more than an encoder reads
 };
 
 struct chunker {
@@ -128,7 +128,7 @@ static enum fum_result add_pieces(struct chunker *c, const char *text, struct fu
 
 enum fum_result fum_prompt_chunk(struct fum_prompt_chunks *chunks, const fum_tokenizer *tokenizer,
                                  const struct fum_prompt_text *text, struct fum_error *err) {
-    int own = tokenizer->max_length ? tokenizer->max_length : DEFAULT_LENGTH;
+    int own = tokenizer->max_length ? FUM_MIN(tokenizer->max_length, CLIP_LENGTH) : CLIP_LENGTH;
     *chunks = (struct fum_prompt_chunks){.length = text->length ? text->length : own};
     if (chunks->length < 3)
         return fum_error_set(err, FUM_ERR_ARG, "a chunk of %d ids has no room for a word",

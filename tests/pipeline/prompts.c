@@ -102,6 +102,39 @@ static void plain_prompts_are_the_same_in_both_styles(void **state) {
     fum_model_destroy(&model);
 }
 
+static bool keep_last(void *user, const struct fum_image *image) {
+    if (image->index == 1) memcpy(user, image->latents, VALUES * sizeof(float));
+    return true;
+}
+
+// Each picture of a batch reads the same texts.
+static void batches_read_the_same_texts(void **state) {
+    struct context *c = *state;
+    fum_model *model = NULL;
+    fum_pipeline *pipe = NULL;
+    struct fum_error err = {0};
+    float latents[2][VALUES];
+    open_model(c, "sdxl", &model, &pipe);
+    for (int batch = 1; batch <= 2; batch++) {
+        const struct fum_generate_params params = {
+            .prompt = "a [red:blue:1] ship BREAK (x:1.2) AND [a|b]:0.5",
+            .negative = "[c:d:1]",
+            .width = 16,
+            .height = 16,
+            .steps = 2,
+            .guidance = 4,
+            .seed = 1,
+            .count = 2,
+            .batch = batch,
+            .on_image = keep_last,
+            .user = latents[batch - 1]};
+        ok(fum_generate(pipe, &params, &err), &err);
+    }
+    assert_true(relative_rms(latents[1], latents[0], VALUES) < 1e-5);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
 static int setup(void **state) {
     static struct context c;
     *state = &c;
@@ -120,6 +153,7 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest all[] = {
         cmocka_unit_test(latents_match_diffusers),
+        cmocka_unit_test(batches_read_the_same_texts),
         cmocka_unit_test(plain_prompts_are_the_same_in_both_styles),
     };
     return cmocka_run_group_tests(all, setup, teardown);

@@ -6,7 +6,7 @@
 
 #include <fumarole/pipeline.h>
 
-enum { MAX_EVENTS = 20000 };
+enum { MAX_EVENTS = 20000, CROSS_ATTENTIONS = 6 };
 
 struct event {
     enum fum_trace_kind kind;
@@ -102,6 +102,16 @@ static void a_step_reads_back_once(void **state) {
 // A prompt that changes with the steps crosses the bus once, too, and so do its parts and weights.
 static void schedules_are_read_by_the_step_counter(void **state) {
     struct context *c = *state;
+    struct fum_pipeline_stats plain, changing;
+    generate(c, "a red ship", "euler", 6);
+    fum_pipeline_get_stats(c->pipe, &plain);
+    generate(c, "a [red|blue] ship", "euler", 6);
+    fum_pipeline_get_stats(c->pipe, &changing);
+    // A copy of the keys and values of each cross-attention, and of the row's index.
+    int more = changing.unet.dispatches[FUM_STAGE_STEP] - plain.unet.dispatches[FUM_STAGE_STEP];
+    print_message("%d dispatches, and %d for prompts that change\n",
+                  plain.unet.dispatches[FUM_STAGE_STEP], more);
+    assert_true(more <= 1 + 2 * CROSS_ATTENTIONS);
     generate(c, "a [red|blue] ship AND a house :0.5", "euler", 6);
     assert_int_equal(count(FUM_TRACE_RECORD, "unet step"), 1);
     assert_int_equal(count(FUM_TRACE_SUBMIT, "unet step"), 6);

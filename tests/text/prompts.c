@@ -117,6 +117,19 @@ static void vectors_of_an_embedding_stay_together(void **state) {
     fum_tokenizer_destroy(&t);
 }
 
+static void tags_are_taken_out(void **state) {
+    const fum_tokenizer *t = *state;
+    struct fum_prompt_rows rows[2];
+    struct fum_error err;
+    for (int i = 0; i < 2; i++) {
+        const struct fum_prompt prompt = {i ? "cat <lora:x:0.5>dog" : "cat dog", 1, false};
+        ok(fum_tokenizer_read_prompt(t, &prompt, &rows[i], &err), &err);
+    }
+    assert_memory_equal(rows[0].rows[0].ids, rows[1].rows[0].ids,
+                        (size_t)rows[0].rows[0].length * sizeof(int32_t));
+    for (int i = 0; i < 2; i++) fum_prompt_rows_free(&rows[i]);
+}
+
 static void signs_are_text_without_emphasis(void **state) {
     char out[400];
     show_chunks(*state, "(cat)", true, out);
@@ -181,6 +194,7 @@ int main(void) {
     const struct CMUnitTest all[] = {
         cmocka_unit_test(prompts_are_read_as_a1111_reads_them),
         cmocka_unit_test(vectors_of_an_embedding_stay_together),
+        cmocka_unit_test(tags_are_taken_out),
         cmocka_unit_test(signs_are_text_without_emphasis),
         cmocka_unit_test(long_prompts_take_linear_time),
         cmocka_unit_test(limits_are_refused),
