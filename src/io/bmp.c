@@ -83,9 +83,17 @@ static enum fum_result decode(const struct fum_image_file *file, struct fum_bitm
                          "%s: cannot decode the BMP: %s", file->where, why ? why : "damaged");
 }
 
+// Returns NULL: a BMP has no place for texts.
+static char *find_text(const struct fum_image_file *file, const char *key) {
+    (void)file;
+    (void)key;
+    return NULL;
+}
+
 const struct fum_image_format fum_image_bmp = {
     .name = "BMP",
     .probe = probe,
     .measure = measure,
     .decode = decode,
+    .find_text = find_text,
 };

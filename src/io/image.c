@@ -87,6 +87,12 @@ static enum fum_result find_format(const struct fum_image_file *file,
                          file->where);
 }
 
+const uint8_t *fum_image_find_exif(const struct fum_image_file *file, size_t *bytes) {
+    const struct fum_image_format *format = NULL;
+    if (find_format(file, &format, NULL) || !format->find_exif) return NULL;
+    return format->find_exif(file, bytes);
+}
+
 enum fum_result fum_image_decode(const struct fum_image_file *file, int channels,
                                  struct fum_bitmap *bitmap, char **parameters,
                                  struct fum_error *err) {
@@ -122,8 +128,7 @@ enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_
     return result ? result : format->measure(file, size, err);
 }
 
-// Reads the content of the file that `where` names, into *bytes, which the caller frees.
-static enum fum_result load(struct fum_image_file *file, char **bytes, struct fum_error *err) {
+enum fum_result fum_image_load(struct fum_image_file *file, char **bytes, struct fum_error *err) {
     size_t count = 0;
     enum fum_result result = fum_file_read(file->where, MAX_FILE_BYTES, bytes, &count, err);
     file->data = (const uint8_t *)*bytes;
@@ -137,19 +142,8 @@ enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap
     char *bytes = NULL;
     *bitmap = (struct fum_bitmap){0};
     if (parameters) *parameters = NULL;
-    enum fum_result result = load(&file, &bytes, err);
+    enum fum_result result = fum_image_load(&file, &bytes, err);
     if (!result) result = fum_image_decode(&file, channels, bitmap, parameters, err);
-    fum_free(bytes);
-    return result;
-}
-
-enum fum_result fum_image_read_file(const char *path, int64_t max_pixels, struct fum_bitmap *bitmap,
-                                    struct fum_error *err) {
-    struct fum_image_file file = {.where = path, .max_pixels = max_pixels, .refuse_inks = true};
-    char *bytes = NULL;
-    *bitmap = (struct fum_bitmap){0};
-    enum fum_result result = load(&file, &bytes, err);
-    if (!result) result = fum_image_decode(&file, 0, bitmap, NULL, err);
     fum_free(bytes);
     return result;
 }

@@ -50,7 +50,10 @@ struct fum_image_file {
 // most FUM_MAX_SIDE and FUM_MAX_PIXELS.
 enum fum_result fum_image_read(const char *path, int channels, struct fum_bitmap *bitmap,
                                char **parameters, struct fum_error *err);
-// Reads a picture as it is, of at most so many pixels; 0: FUM_MAX_PIXELS. CMYK is an error.
+// Decodes a picture as it is, turned as the orientation in its EXIF says, in all formats.
+enum fum_result fum_image_decode_upright(const struct fum_image_file *file,
+                                         struct fum_bitmap *bitmap, struct fum_error *err);
+// Reads one of at most so many pixels; 0: FUM_MAX_PIXELS. CMYK is an error.
 enum fum_result fum_image_read_file(const char *path, int64_t max_pixels, struct fum_bitmap *bitmap,
                                     struct fum_error *err);
 enum fum_result fum_image_decode(const struct fum_image_file *file, int channels,

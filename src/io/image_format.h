@@ -19,9 +19,16 @@ struct fum_image_format {
     // Returns the text with this key (UTF-8, freed with fum_free) or NULL. "parameters" are those
     // that a picture was generated with.
     char *(*find_text)(const struct fum_image_file *file, const char *key);
+    // Finds the block of EXIF whose orientation decode does not heed, and its length, or NULL.
+    // NULL: the format has none.
+    const uint8_t *(*find_exif)(const struct fum_image_file *file, size_t *bytes);
     const char *missing;
 };
 
+// Reads the content of the file that `where` names, into *bytes, which the caller frees.
+enum fum_result fum_image_load(struct fum_image_file *file, char **bytes, struct fum_error *err);
+// Finds the block of EXIF that decoding a file does not heed, and its length, or NULL.
+const uint8_t *fum_image_find_exif(const struct fum_image_file *file, size_t *bytes);
 // Checks that a picture of this size may be written or read; file->where begins the error.
 enum fum_result fum_image_check_size(const struct fum_image_file *file, long long width,
                                      long long height, struct fum_error *err);

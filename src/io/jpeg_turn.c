@@ -21,8 +21,10 @@ static uint32_t read_number(const struct tiff *t, size_t at, int bytes) {
 
 int fum_jpeg_orientation(const uint8_t *data, size_t bytes) {
     enum { ENTRY = 12, ORIENTATION = 0x0112, SHORT = 3 };
-    if (bytes < 6 + 8 || memcmp(data, "Exif\0", 6) != 0) return 1;
-    struct tiff t = {data + 6, bytes - 6, data[6] == 'M'};
+    size_t skip = bytes >= 6 && !memcmp(data, "Exif\0", 6) ? 6 : 0;
+    if (bytes < skip + 8) return 1;
+    struct tiff t = {data + skip, bytes - skip, data[skip] == 'M'};
+    if (memcmp(t.data, "MM\0*", 4) && memcmp(t.data, "II*\0", 4)) return 1;
     size_t at = read_number(&t, 4, 4);
     if (at > t.bytes - 2) return 1;
     uint32_t count = read_number(&t, at, 2);

@@ -13,15 +13,29 @@ static uint32_t get32(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-// True if the first IDAT chunk is there and holds bytes, which stb_image takes for granted.
-static bool has_data(const uint8_t *png, size_t bytes) {
+// Returns the data of the first chunk of a type, or NULL. The length may reach past the end of the
+// file.
+static const uint8_t *find_chunk(const struct fum_image_file *png, const char *type,
+                                 size_t *length) {
+    size_t bytes = png->bytes;
     for (size_t at = FUM_PNG_SIGNATURE; bytes - at >= 12;) {
-        size_t length = get32(png + at);
-        if (!memcmp(png + at + 4, "IDAT", 4)) return length > 0;
-        if (length > bytes - at - 12) return false;
-        at += length + 12;
+        *length = get32(png->data + at);
+        if (!memcmp(png->data + at + 4, type, 4)) return png->data + at + 8;
+        if (*length > bytes - at - 12) return NULL;
+        at += *length + 12;
     }
-    return false;
+    return NULL;
+}
+
+// True if the first IDAT chunk is there and holds bytes, which stb_image takes for granted.
+static bool has_data(const struct fum_image_file *png) {
+    size_t length = 0;
+    return find_chunk(png, "IDAT", &length) && length > 0;
+}
+
+static const uint8_t *find_exif(const struct fum_image_file *png, size_t *bytes) {
+    const uint8_t *exif = find_chunk(png, "eXIf", bytes);
+    return exif && *bytes <= png->bytes - (size_t)(exif - png->data) ? exif : NULL;
 }
 
 static enum fum_result check_png(const struct fum_image_file *png, struct fum_error *err) {
@@ -55,7 +69,7 @@ static enum fum_result decode(const struct fum_image_file *png, struct fum_bitma
                               struct fum_error *err) {
     const char *why = NULL;
     enum fum_result result = check_png(png, err);
-    if (!result && !has_data(png->data, png->bytes))
+    if (!result && !has_data(png))
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: the PNG holds no picture", png->where);
     if (result || fum_stb_read(png->data, (int)png->bytes, bitmap, &why)) return result;
     bool memory = why && !strcmp(why, "outofmem");
@@ -69,4 +83,5 @@ const struct fum_image_format fum_image_png = {
     .measure = measure,
     .decode = decode,
     .find_text = fum_png_find_text,
+    .find_exif = find_exif,
 };

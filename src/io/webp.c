@@ -11,18 +11,24 @@ static bool probe(const uint8_t *begin, size_t bytes) {
     return bytes >= 12 && !memcmp(begin, "RIFF", 4) && !memcmp(begin + 8, "WEBP", 4);
 }
 
-// Finds the comment in the EXIF chunk, which follows the picture.
-static char *find_text(const struct fum_image_file *file, const char *key) {
+// Finds the EXIF chunk, which follows the picture.
+static const uint8_t *find_exif(const struct fum_image_file *file, size_t *bytes) {
     const uint8_t *data = file->data;
-    if (strcmp(key, "parameters")) return NULL;
     for (size_t at = 12; at <= file->bytes && file->bytes - at >= 8;) {
         size_t length = (size_t)data[at + 4] | (size_t)data[at + 5] << 8 |
                         (size_t)data[at + 6] << 16 | (size_t)data[at + 7] << 24;
         if (length > file->bytes - at - 8) break;
-        if (!memcmp(data + at, "EXIF", 4)) return fum_exif_comment(data + at + 8, length);
+        *bytes = length;
+        if (!memcmp(data + at, "EXIF", 4)) return data + at + 8;
         at += 8 + length + length % 2;
     }
     return NULL;
+}
+
+static char *find_text(const struct fum_image_file *file, const char *key) {
+    size_t bytes = 0;
+    const uint8_t *exif = strcmp(key, "parameters") ? NULL : find_exif(file, &bytes);
+    return exif ? fum_exif_comment(exif, bytes) : NULL;
 }
 
 #ifdef FUM_HAS_WEBP
@@ -85,6 +91,7 @@ const struct fum_image_format fum_image_webp = {
     .name = "WebP",
     .probe = probe,
     .find_text = find_text,
+    .find_exif = find_exif,
     .measure = measure,
     .decode = decode,
 };
@@ -95,6 +102,7 @@ const struct fum_image_format fum_image_webp = {
     .name = "WebP",
     .probe = probe,
     .find_text = find_text,
+    .find_exif = find_exif,
     .missing = "libwebp",
 };
 

@@ -19,7 +19,7 @@ enum fum_result fum_given_read(const struct fum_run *run, const struct fum_image
     struct fum_bitmap read = {0};
     enum fum_result result = source->path
                                  ? fum_image_read_file(source->path, file.max_pixels, &read, err)
-                                 : fum_image_decode(&file, 0, &read, NULL, err);
+                                 : fum_image_decode_upright(&file, &read, err);
     *bitmap = (struct fum_bitmap){0};
     if (result) return result;
     fum_bitmap_flatten(&read);

@@ -39,6 +39,18 @@ static void colours_are_read(void **state) {
     fum_bitmap_free(&b);
 }
 
+static void a_bmp_has_no_parameters(void **state) {
+    struct fum_error err = {0};
+    struct fum_bitmap b = {0};
+    char *parameters = NULL;
+    (void)state;
+    const struct fum_image_file file = {.data = palette, .bytes = sizeof palette, .where = "x"};
+    ok(fum_image_decode(&file, 0, &b, &parameters, &err), &err);
+    assert_null(parameters);
+    assert_null(fum_image_find_text(&file, "parameters"));
+    fum_bitmap_free(&b);
+}
+
 static void palettes_are_read(void **state) {
     static const uint8_t wanted[] = {7, 8, 9, 10, 20, 30, 7, 8, 9};
     struct fum_error err = {0};
@@ -69,8 +81,8 @@ static void damaged_ones_are_errors(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(colours_are_read),
-                                       cmocka_unit_test(palettes_are_read),
-                                       cmocka_unit_test(damaged_ones_are_errors)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(colours_are_read), cmocka_unit_test(palettes_are_read),
+        cmocka_unit_test(a_bmp_has_no_parameters), cmocka_unit_test(damaged_ones_are_errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,38 @@ static void the_comment_is_piexifs(void **state) {
     fum_free(block);
 }
 
+// A PNG of two pixels side by side with an orientation of 6 is upright when it stands.
+static void pngs_are_turned_by_exif(void **state) {
+    static const uint8_t chunk[] = {0, 0, 0, 26, 'e', 'X', 'I', 'f', 'M', 'M', 0, 42, 0,
+                                    0, 0, 8, 0,  1,   1,   18,  0,   3,   0,   0, 0,  1,
+                                    0, 6, 0, 0,  0,   0,   0,   0,   0,   0,   0, 0};
+    const uint8_t pixels[] = {10, 200};
+    struct fum_error err = {0};
+    struct fum_bitmap back = {0};
+    uint8_t *png = NULL, *turned;
+    size_t bytes = 0, header = 33;
+    (void)state;
+    ok(fum_image_encode_png(
+           &(struct fum_picture){.pixels = pixels, .width = 2, .height = 1, .channels = 1}, &png,
+           &bytes, &err),
+       &err);
+    turned = fum_alloc(bytes + sizeof chunk, 1);
+    assert_non_null(turned);
+    memcpy(turned, png, header);
+    memcpy(turned + header, chunk, sizeof chunk);
+    memcpy(turned + header + sizeof chunk, png + header, bytes - header);
+    const struct fum_image_file file = {
+        .data = turned, .bytes = bytes + sizeof chunk, .where = "x.png"};
+    ok(fum_image_decode_upright(&file, &back, &err), &err);
+    assert_int_equal(back.width, 1);
+    assert_int_equal(back.height, 2);
+    assert_int_equal(back.pixels[0], 10);
+    assert_int_equal(back.pixels[1], 200);
+    fum_bitmap_free(&back);
+    fum_free(turned);
+    fum_free(png);
+}
+
 static void names_choose_the_format(void **state) {
     struct fum_error err = {0};
     (void)state;
@@ -89,8 +121,8 @@ static void names_choose_the_format(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(jpeg_and_webp_read_back),
-                                       cmocka_unit_test(the_comment_is_piexifs),
-                                       cmocka_unit_test(names_choose_the_format)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jpeg_and_webp_read_back), cmocka_unit_test(the_comment_is_piexifs),
+        cmocka_unit_test(pngs_are_turned_by_exif), cmocka_unit_test(names_choose_the_format)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
