@@ -209,6 +209,8 @@ static const struct cli_foreign_option options[] = {
 
 #define MAPPED(option, value, ours) \
     { option, value, CLI_MAPPED, ours, NULL }
+#define RENAMED_VALUE(option, value, note) \
+    { option, value, CLI_RENAMED, NULL, note }
 #define NO_VALUE_YET(option, value) \
     { option, value, CLI_UNSUPPORTED, NULL, NULL }
 
@@ -227,13 +229,13 @@ static const struct cli_foreign_value values[] = {
     MAPPED("rng", "gpu", "cuda"),
     MAPPED("rng", "nv", "cuda"),
     MAPPED("sampler-rng", "std_default", "cuda"),
-    NO_VALUE_YET("mode", "img2img"),
+    MAPPED("mode", "img2img", "img_gen"),
     NO_VALUE_YET("mode", "img2vid"),
     NO_VALUE_YET("mode", "vid_gen"),
-    NO_VALUE_YET("mode", "convert"),
-    NO_VALUE_YET("mode", "upscale"),
+    RENAMED_VALUE("mode", "convert", "fumarole convert"),
+    RENAMED_VALUE("mode", "upscale", "fumarole upscale"),
     NO_VALUE_YET("mode", "adetailer"),
-    NO_VALUE_YET("mode", "metadata"),
+    RENAMED_VALUE("mode", "metadata", "fumarole metadata"),
     MAPPED("type", "fp32", "f32"),
     MAPPED("type", "fp16", "f16"),
     NO_VALUE_YET("type", "q4_1"),

@@ -28,7 +28,7 @@ struct cli_foreign_value {
     const char *option, *value; // compared without regard to case
     enum cli_foreign_kind kind;
     const char *ours; // CLI_MAPPED: NULL stands for the default
-    const char *note; // CLI_MAPPED: reported as a note; may be NULL
+    const char *note; // CLI_MAPPED: reported as a note; may be NULL. CLI_RENAMED: what it is here
 };
 
 // Both lists end with a NULL name.

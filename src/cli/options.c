@@ -165,6 +165,9 @@ static bool parse_choice(struct cli_parse *parse, const struct cli_option *optio
         if (!row) return refuse_choice(parse, option, text);
         if (row->kind == CLI_UNSUPPORTED)
             return refuse(parse, "--%s %s is not supported yet", option->name, row->value);
+        if (row->kind == CLI_RENAMED)
+            return refuse(parse, "there is no --%s %s; here it is %s", option->name, row->value,
+                          row->note);
         if (row->note) add_note(parse, "--%s %s (%s)", option->name, row->value, row->note);
         index = row->ours ? find_choice(option, row->ours) : -1;
     }

@@ -41,6 +41,8 @@ grep -q -- '--fa takes no value' err.txt || fail 'a flag of another tool takes n
 expect 2 'backend needs a value' -m nowhere -p cat --backend
 
 # Names from elsewhere are explained; suggestions mend spelling and never change the meaning.
+expect 2 'here it is fumarole upscale' generate cat -M upscale
+expect 2 'here it is fumarole convert' -M convert -m x
 expect 2 'here it is --steps' generate cat --num_inference_steps 20
 expect 2 'here it is --cfg-scale' generate cat --cfg 7
 expect 2 'here it is --sampling-method' generate cat --sampler-name Euler
