@@ -228,12 +228,15 @@ static enum fum_result count_chunks(struct fum_conditions *c, struct fum_error *
     c->chunks = 1;
     for (size_t i = 0; i < c->num_texts; i++) {
         size_t count = c->texts[i].chunks[0].count;
-        if (count <= FUM_MAX_CHUNKS)
-            c->chunks *= (int)count / common_divisor(c->chunks, (int)count);
-        if (count > FUM_MAX_CHUNKS || c->chunks > FUM_MAX_CHUNKS)
+        if (count > FUM_MAX_CHUNKS)
             return fum_error_set(err, FUM_ERR_ARG,
-                                 "a text of %zu chunks is too long beside the others: each is "
-                                 "repeated to a common number of chunks, at most %d",
+                                 "the prompt has %zu chunks of %d tokens; at most %d", count,
+                                 c->texts[i].chunks[0].length - 2, FUM_MAX_CHUNKS);
+        c->chunks *= (int)count / common_divisor(c->chunks, (int)count);
+        if (c->chunks > FUM_MAX_CHUNKS)
+            return fum_error_set(err, FUM_ERR_ARG,
+                                 "%zu chunks do not go with those of the other texts: all are "
+                                 "repeated to a common number, at most %d; add or remove a BREAK",
                                  count, FUM_MAX_CHUNKS);
     }
     return FUM_OK;

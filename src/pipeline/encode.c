@@ -133,7 +133,12 @@ static enum fum_result run_encoder(const struct text_encoder *e, const struct ch
     float *hidden = fum_calloc(tokens * channels, sizeof *hidden);
     enum fum_result result = hidden ? run_text(e, chunk->ids, hidden, err) : no_memory(err);
     *finite = !result && all_finite(hidden, tokens * channels);
-    if (*finite && chunk->weights) weigh_states(e, chunk, hidden);
+    if (*finite && chunk->weights) {
+        weigh_states(e, chunk, hidden);
+        if (!all_finite(hidden, tokens * channels))
+            result = fum_error_set(err, FUM_ERR_ARG,
+                                   "the prompt's weights are too large for its states");
+    }
     float *row = chunk->embedding->hidden + (size_t)chunk->index * tokens * all + chunk->column;
     for (size_t t = 0; t < tokens && !result; t++)
         memcpy(row + t * all, hidden + t * channels, channels * sizeof *hidden);

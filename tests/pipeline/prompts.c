@@ -102,6 +102,46 @@ static void plain_prompts_are_the_same_in_both_styles(void **state) {
     fum_model_destroy(&model);
 }
 
+// Prompts that cannot be drawn are refused before the first step.
+static void hopeless_prompts_are_refused(void **state) {
+    struct context *c = *state;
+    fum_model *model = NULL;
+    fum_pipeline *pipe = NULL;
+    static char breaks[2][3000];
+    float latents[VALUES];
+    for (int i = 0; i < 300; i++) strcat(breaks[0], "BREAK ");
+    for (int i = 0; i < 16; i++) strcat(breaks[1], "BREAK x ");
+    static const struct {
+        const char *prompt, *negative, *error;
+    } cases[] = {
+        {breaks[0], "", "the prompt has 300 chunks of 75 tokens; at most 256"},
+        {breaks[1],
+         "x BREAK x BREAK x BREAK x BREAK x BREAK x BREAK x BREAK x BREAK x BREAK x BREAK "
+         "x BREAK x BREAK x BREAK x BREAK x BREAK x",
+         "common number"},
+        {"(x:99999999999999999999999999999999999999999999)", "", "weights are too large"},
+        {"AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND AND "
+         "AND AND AND AND AND AND AND AND AND AND AND",
+         "", "more than 32 parts"},
+    };
+    open_model(c, "sd1", &model, &pipe);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fum_error err = {0};
+        const struct fum_generate_params params = {.prompt = cases[i].prompt,
+                                                   .negative = cases[i].negative,
+                                                   .width = 16,
+                                                   .height = 16,
+                                                   .steps = 1,
+                                                   .guidance = 4,
+                                                   .on_image = on_image,
+                                                   .user = latents};
+        assert_int_equal(fum_generate(pipe, &params, &err), FUM_ERR_ARG);
+        if (!strstr(err.text, cases[i].error)) fail_msg("%s", err.text);
+    }
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
 static bool keep_last(void *user, const struct fum_image *image) {
     if (image->index == 1) memcpy(user, image->latents, VALUES * sizeof(float));
     return true;
@@ -153,6 +193,7 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest all[] = {
         cmocka_unit_test(latents_match_diffusers),
+        cmocka_unit_test(hopeless_prompts_are_refused),
         cmocka_unit_test(batches_read_the_same_texts),
         cmocka_unit_test(plain_prompts_are_the_same_in_both_styles),
     };
