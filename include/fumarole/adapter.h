@@ -32,11 +32,11 @@ struct fum_merge_params {
     const struct fum_adapter *adapters;
     int num_adapters;
     const char *adapter_dir; // folder of adapters that are given by name; NULL: none
-    // The merged model: a folder if the model is one, else a .safetensors file.
+    // The merged model. Its ending decides: .safetensors, .gguf, or none for a folder.
     const char *path;
     const struct fum_log *log; // may be NULL
 };
-// Writes the model with the adapters in its weights, in the layout and the types that it has.
+// Writes the model with the adapters in its weights, in the types that it has.
 // Errors: FUM_ERR_ARG, FUM_ERR_IO, FUM_ERR_FORMAT (an adapter that fits nothing),
 // FUM_ERR_UNSUPPORTED, FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_adapter_merge(const fum_model *model,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Writes a model with its adapters merged, as the model's own files are: tensors keep their names,
-// their order in files and their types. A change is found in a file by where its weight lies there,
-// so that all layouts work alike.
+// Writes a model with its adapters merged. A folder stays as it is otherwise; other kinds of files
+// are a conversion. A change is found in a file by where its weight lies there, so that all layouts
+// work alike.
 #include "adapter/adapter.h"
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/macros.h"
-#include "base/text.h"
 #include "io/safetensors.h"
 #include "model/components.h"
+#include "model/convert/convert.h"
 
 #include <string.h>
 
@@ -23,10 +23,10 @@ struct merge {
     size_t placed;    // changes that a file took
 };
 
-// A tensor of a file with the changes in it.
+// A tensor of a file, or a part of one, with the changes in it.
 struct merged {
     const struct merge *merge;
-    const struct fum_loader_tensor *tensor;
+    struct fum_view view;
     struct fum_computed computed;
 };
 
@@ -36,30 +36,31 @@ static enum fum_result no_memory(const struct merge *m, struct fum_error *err) {
 
 // ---- tensors ----
 
-static bool lies_in(const struct fum_view *base, const struct fum_loader_tensor *t) {
-    return base->file && base->file == t->view.file && !base->scales && !base->computed &&
-           base->block_offset == t->view.block_offset && base->offset >= t->view.offset &&
-           base->offset < t->view.offset + fum_view_bytes(&t->view);
+static bool lies_in(const struct fum_view *base, const struct fum_view *view) {
+    bool stored = base->file && base->file == view->file && !base->scales && !base->computed;
+    return stored && base->blocks == view->blocks && base->block_offset == view->block_offset &&
+           base->offset >= view->offset && base->offset < view->offset + fum_view_bytes(view);
 }
 
 // Computes a tensor of the model with all changes in it.
 static enum fum_result write_merged(const void *user, float *values, struct fum_error *err) {
     const struct merged *merged = user;
-    const struct fum_loader_tensor *t = merged->tensor;
+    const struct fum_view *view = &merged->view;
     struct fum_adapters_change change;
-    enum fum_result result = fum_view_read_f32(&t->view, values, err);
+    enum fum_result result = fum_view_read_f32(view, values, err);
     for (size_t i = 0; !result && fum_adapters_get(merged->merge->set, i, &change); i++) {
-        if (!lies_in(&change.base, t)) continue;
-        uint64_t at = (change.base.offset - t->view.offset) / fum_dtype_size(t->view.dtype);
+        if (!lies_in(&change.base, view)) continue;
+        uint64_t at = (change.base.offset - view->offset) / fum_dtype_size(view->dtype);
         result = fum_view_read_f32(&change.view, values + at, err);
     }
     return result;
 }
 
-static size_t count_changes(const struct merge *m, const struct fum_loader_tensor *t) {
+static size_t count_changes(const struct merge *m, const struct fum_view *view) {
     struct fum_adapters_change change;
     size_t count = 0;
-    for (size_t i = 0; fum_adapters_get(m->set, i, &change); i++) count += lies_in(&change.base, t);
+    for (size_t i = 0; fum_adapters_get(m->set, i, &change); i++)
+        count += lies_in(&change.base, view);
     return count;
 }
 
@@ -69,32 +70,37 @@ static enum fum_dtype merged_type(enum fum_dtype type) {
     return fum_dtype_size(type) == 1 ? FUM_F16 : FUM_F32;
 }
 
+// Points the view of a changed weight to its merged values.
+static enum fum_result replace(void *user, struct fum_view *view, struct fum_error *err) {
+    struct merge *m = user;
+    size_t changes = count_changes(m, view);
+    if (!changes) return FUM_OK;
+    struct merged *merged = fum_arena_alloc(m->arena, 1, sizeof *merged);
+    if (!merged) return no_memory(m, err);
+    *merged = (struct merged){m, *view, {write_merged, merged}};
+    view->dtype = merged_type(view->dtype);
+    view->computed = &merged->computed;
+    m->placed += changes;
+    return FUM_OK;
+}
+
 // Writes the tensors of one of a loader's files.
 static enum fum_result write_weights(struct merge *m, const fum_loader *loader, size_t file,
                                      const char *path, struct fum_error *err) {
     static const struct fum_safetensors_text format = {"format", "pt"};
     size_t count = fum_loader_count(loader), used = 0;
     struct fum_safetensors_tensor *tensors = fum_alloc(count + 1, sizeof *tensors);
-    struct merged *merged = fum_alloc(count + 1, sizeof *merged);
-    enum fum_result result = tensors && merged ? FUM_OK : no_memory(m, err);
+    enum fum_result result = tensors ? FUM_OK : no_memory(m, err);
     for (size_t i = 0; i < count && !result; i++) {
         const struct fum_loader_tensor *t = fum_loader_at(loader, i);
         if (t->file != file) continue;
-        size_t changes = count_changes(m, t);
         tensors[used] = (struct fum_safetensors_tensor){t->name, t->view};
-        merged[used] = (struct merged){m, t, {write_merged, &merged[used]}};
-        if (changes) {
-            tensors[used].view.dtype = merged_type(t->view.dtype);
-            tensors[used].view.computed = &merged[used].computed;
-        }
-        m->placed += changes;
-        used++;
+        result = replace(m, &tensors[used++].view, err);
     }
     const struct fum_safetensors out = {
         .tensors = tensors, .count = used, .metadata = &format, .metadata_count = 1};
     if (!result) result = fum_safetensors_write(path, &out, err);
     fum_free(tensors);
-    fum_free(merged);
     return result;
 }
 
@@ -217,27 +223,10 @@ static enum fum_result transfer_folder(struct merge *m, struct folder f, struct 
 
 // ---- the whole ----
 
-static bool is_single(const char *path) {
-    static const char *const endings[] = {".safetensors", NULL};
-    return ends_in(path, endings);
-}
-
-// Checks that the model can be written as its path says.
-static enum fum_result check_kind(const struct merge *m, struct fum_error *err) {
+// True if the result is a folder, and so is the model: all of it is kept.
+static bool keeps_folder(const struct merge *m) {
     const char *slash = strrchr(m->path, '/'), *name = slash ? slash + 1 : m->path;
-    if (!is_single(m->path) && strchr(name, '.') && strspn(name, ".") != strlen(name))
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "cannot write %s: name a .safetensors file, or a folder without an "
-                             "ending",
-                             fum_text_show(m->path).text);
-    if (is_single(m->path) == !m->model->folder) return FUM_OK;
-    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                         m->model->folder
-                             ? "%s is a folder and is merged into one, not into a "
-                               ".safetensors file: leave out the ending of %s"
-                             : "%s is a single file and is merged into one: let %s end "
-                               "in .safetensors",
-                         m->model->info.path, fum_text_show(m->path).text);
+    return m->model->folder && (!strchr(name, '.') || strspn(name, ".") == strlen(name));
 }
 
 // Checks that every change has its place in the files.
@@ -245,7 +234,7 @@ static enum fum_result check_placed(const struct merge *m, struct fum_error *err
     struct fum_adapters_change change;
     size_t count = 0;
     while (fum_adapters_get(m->set, count, &change)) count++;
-    if (count == m->placed) return FUM_OK;
+    if (count <= m->placed) return FUM_OK;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                          "%s: %zu of %zu changed weights cannot be written, since the model stores "
                          "them scaled or transposed",
@@ -253,10 +242,11 @@ static enum fum_result check_placed(const struct merge *m, struct fum_error *err
 }
 
 static enum fum_result write_model(struct merge *m, struct fum_error *err) {
-    const fum_model *model = m->model;
-    if (!model->folder) return write_weights(m, model->file, 0, m->path, err);
-    return transfer_folder(m, (struct folder){.from = model->info.path, .to = m->path, .top = true},
-                           err);
+    const struct fum_convert_change change = {replace, m};
+    const struct fum_convert_params params = {.path = m->model->info.path, .output = m->path};
+    if (!keeps_folder(m)) return fum_convert_model(m->model, &change, &params, err);
+    return transfer_folder(
+        m, (struct folder){.from = m->model->info.path, .to = m->path, .top = true}, err);
 }
 
 enum fum_result fum_adapter_merge(const fum_model *model, const struct fum_merge_params *params,
@@ -266,7 +256,7 @@ enum fum_result fum_adapter_merge(const fum_model *model, const struct fum_merge
                                             .dir = params->adapter_dir,
                                             .log = params->log};
     struct merge m = {.model = model, .path = params->path, .arena = fum_arena_create()};
-    enum fum_result result = m.arena ? check_kind(&m, err) : no_memory(&m, err);
+    enum fum_result result = m.arena ? FUM_OK : no_memory(&m, err);
     if (!result) result = fum_adapters_open(&m.set, model, &set, err);
     if (!result) result = write_model(&m, err);
     if (!result) result = check_placed(&m, err);

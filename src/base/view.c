@@ -101,6 +101,8 @@ enum fum_result fum_view_read_f32(const struct fum_view *view, float *values,
     struct fum_view loaded = *view;
     size_t count = (size_t)fum_view_count(view);
     void *copy = NULL;
+    // A computed view that is to be written in another type has that as its own.
+    if (view->computed) return view->computed->write(view->computed->user, values, err);
     enum fum_result result = fum_view_load(&loaded, fum_view_bytes(view), &copy, err);
     if (!result) fum_convert_to_f32(values, loaded.data, loaded.dtype, count);
     if (!result) fum_view_scale(&loaded, 0, values, count);

@@ -21,7 +21,7 @@ static const struct cli_option options[] = {
     {.name = "lora-model-dir", .kind = CLI_PATH, .offset = FIELD(adapter_dir), .value = "DIR",
      .help = "the folder of the LoRAs that --lora names, with or without .safetensors"},
     {.name = "output", .letter = 'o', .kind = CLI_PATH, .offset = FIELD(output), .value = "OUT",
-     .help = "the merged model: a folder, or a .safetensors file"},
+     .help = "the merged model, whose ending decides: .safetensors, .gguf, or none for a folder"},
     {.name = "verbose", .letter = 'v', .kind = CLI_FLAG, .offset = FIELD(verbose),
      .help = "say more"},
     {0},
@@ -62,8 +62,7 @@ const struct cli_command cli_merge = {
     .name = "merge",
     .arguments = "-m MODEL --lora NAME... -o OUT",
     .summary = "a model with LoRAs baked in",
-    .details = "Weights are added in f32 and stored in the type that the model has. A folder is "
-               "merged into a folder, a checkpoint file into a .safetensors file.\n",
+    .details = "Weights are added in f32 and stored in the type that the model has.\n",
     .options = options,
     .run = run,
 };

@@ -11,9 +11,11 @@
 #include "base/file.h"
 #include "base/macros.h"
 #include "base/text.h"
+#include "io/loader.h"
 #include "io/safetensors.h"
 
-enum { LATENTS = 4 * 8 * 8, RANK = 4, WIDTH = 12 };
+enum { LATENTS = 4 * 8 * 8, RANK = 4, MAX_WIDTH = 256 };
+static int width = 12; // of the module that adapters are written for
 
 static const char *data_path(const char *name) {
     static char path[1024];
@@ -45,6 +47,7 @@ static void draw(fum_device *device, const char *path, const struct fum_adapter 
                                                 .width = 16,
                                                 .height = 16,
                                                 .steps = 2,
+                                                .sampler = "ddim",
                                                 .seed = 5,
                                                 .adapters = adapter,
                                                 .num_adapters = adapter ? 1 : 0,
@@ -93,11 +96,14 @@ static void merging_and_extracting_give_the_adapter_back(void **state) {
 static void other_kinds_of_paths_are_refused(void **state) {
     (void)state;
     struct fum_error err = {0};
-    const struct fum_adapter adapter = {"none", 1, 1};
-    fum_model *base = open_model(data_path("model-train"));
-    struct fum_merge_params merge = {.adapters = &adapter, .num_adapters = 1, .path = "x.gguf"};
+    const struct fum_adapter none = {"none", 1, 1}, adapter = {data_path("adapters/lora"), 1, 1};
+    char path[1024];
+    snprintf(path, sizeof path, "%s/model-train", getenv("FUM_TEST_DATA"));
+    fum_model *base = open_model(path);
+    struct fum_merge_params merge = {.adapters = &adapter, .num_adapters = 1, .path = "x.png"};
     assert_int_equal(fum_adapter_merge(base, &merge, &err), FUM_ERR_ARG);
     merge.path = "merged2";
+    merge.adapters = &none;
     assert_int_equal(fum_adapter_merge(base, &merge, &err), FUM_ERR_IO);
     assert_non_null(strstr(err.text, "no such adapter"));
     const struct fum_extract_params extract = {.path = "same.safetensors", .rank = 3};
@@ -112,15 +118,15 @@ static void other_kinds_of_paths_are_refused(void **state) {
 
 // Writes a LoRA of one module; alpha only if it is not 0.
 static void write_lora(const char *path, const char *down, const char *up, float alpha) {
-    float a[RANK * WIDTH], b[WIDTH * RANK];
+    float a[RANK * MAX_WIDTH], b[MAX_WIDTH * RANK];
     struct fum_error err = {0};
-    for (int i = 0; i < RANK * WIDTH; i++) {
+    for (int i = 0; i < RANK * width; i++) {
         a[i] = (float)(i * 37 % 11 - 5) / 8;
         b[i] = (float)(i * 23 % 13 - 6) / 8;
     }
     const struct fum_safetensors_tensor tensors[] = {
-        {down, {.dtype = FUM_F32, .rank = 2, .dim = {RANK, WIDTH}, .data = a}},
-        {up, {.dtype = FUM_F32, .rank = 2, .dim = {WIDTH, RANK}, .data = b}},
+        {down, {.dtype = FUM_F32, .rank = 2, .dim = {RANK, width}, .data = a}},
+        {up, {.dtype = FUM_F32, .rank = 2, .dim = {width, RANK}, .data = b}},
         {"unet." MODULE ".alpha", {.dtype = FUM_F32, .data = &alpha}}};
     const struct fum_safetensors file = {.tensors = tensors, .count = alpha != 0 ? 3 : 2};
     ok(fum_safetensors_write(path, &file, &err), &err);
@@ -151,6 +157,38 @@ static void a_folder_of_peft_is_an_adapter(void **state) {
         assert_memory_equal(by_folder, by_file, sizeof by_file);
     }
     remove(file.name);
+}
+
+// Files of the original layout and of GGUF get the changes of a folder, and give them back.
+static void other_kinds_of_files_are_merged(void **state) {
+    static const char *const files[] = {"one.safetensors", "one.gguf"};
+    float with[LATENTS], merged[LATENTS];
+    struct fum_error err = {0};
+    fum_loader *unet = NULL;
+    char path[1024], weights[1100];
+    snprintf(path, sizeof path, "%s", data_path("model-sd1"));
+    snprintf(weights, sizeof weights, "%s/unet/diffusion_pytorch_model.safetensors", path);
+    ok(fum_loader_open(&unet, weights, &err), &err);
+    width = fum_loader_dim(unet, "", 0, "%s.weight", MODULE);
+    fum_loader_close(&unet);
+    assert_in_range(width, 1, MAX_WIDTH);
+    const struct fum_adapter adapter = {"sd1.safetensors", 0.5F, 1};
+    write_lora(adapter.name, "unet." MODULE ".lora_A.weight", "unet." MODULE ".lora_B.weight", 0);
+    width = 12;
+    draw(*state, path, &adapter, with);
+    for (size_t i = 0; i < FUM_COUNT(files); i++) {
+        fum_model *model = open_model(path);
+        const struct fum_merge_params merge = {
+            .adapters = &adapter, .num_adapters = 1, .path = files[i]};
+        ok(fum_adapter_merge(model, &merge, &err), &err);
+        fum_model_destroy(&model);
+        draw(*state, files[i], NULL, merged);
+        double error = relative_rms(merged, with, LATENTS);
+        print_message("%s: %.1e\n", files[i], error);
+        assert_true(error < 2e-3);
+        remove(files[i]);
+    }
+    remove(adapter.name);
 }
 
 // ---- beside the weights ----
@@ -217,6 +255,7 @@ int main(void) {
         cmocka_unit_test(merging_and_extracting_give_the_adapter_back),
         cmocka_unit_test(other_kinds_of_paths_are_refused),
         cmocka_unit_test(a_folder_of_peft_is_an_adapter),
+        cmocka_unit_test(other_kinds_of_files_are_merged),
         cmocka_unit_test(beside_the_weights_is_the_same_as_merged),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

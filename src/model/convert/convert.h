@@ -19,6 +19,17 @@ struct fum_convert_type {
 
 struct fum_convert_rules;
 
+// What a conversion changes beside names and types: `replace` may point a view of the model's files
+// to computed values.
+struct fum_convert_change {
+    enum fum_result (*replace)(void *user, struct fum_view *view, struct fum_error *err);
+    void *user;
+};
+
+// Writes an open model, changed, to params->output. params->path names it in errors.
+enum fum_result fum_convert_model(const fum_model *model, const struct fum_convert_change *change,
+                                  const struct fum_convert_params *params, struct fum_error *err);
+
 struct fum_convert_tensor {
     const char *name; // in the result
     struct fum_view view;
@@ -35,6 +46,7 @@ struct fum_convert_file {
 
 struct fum_converter {
     const struct fum_convert_params *params;
+    const struct fum_convert_change *change; // NULL: none
     fum_arena *arena;
     struct fum_error *err;
     bool blocks; // the result can hold them

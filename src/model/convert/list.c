@@ -46,6 +46,10 @@ void fum_convert_free_file(struct fum_convert_file *file) {
 
 // ---- sources ----
 
+static enum fum_result change_view(struct fum_converter *c, struct fum_view *view) {
+    return c->change ? c->change->replace(c->change->user, view, c->err) : FUM_OK;
+}
+
 // True for a text that the format itself defines, which the writer adds anew.
 static bool is_of_format(const char *key) {
     return !strncmp(key, "general.", 8) || !strcmp(key, "format");
@@ -57,7 +61,9 @@ enum fum_result fum_convert_list_loader(struct fum_converter *c, const fum_loade
     const char *key, *value;
     for (size_t i = 0; i < fum_loader_count(loader) && !result; i++) {
         const struct fum_loader_tensor *t = fum_loader_at(loader, i);
-        result = fum_convert_add(c, file, t->name, &t->view);
+        struct fum_view view = t->view;
+        result = change_view(c, &view);
+        if (!result) result = fum_convert_add(c, file, t->name, &view);
     }
     for (size_t i = 0; !result && (value = fum_loader_text(loader, i, &key)); i++)
         if (!is_of_format(key)) result = fum_convert_add_text(c, file, key, value);
@@ -72,7 +78,7 @@ static enum fum_result find_weight(struct fum_converter *c,
     if (!fum_names_find(component->names, weight->name, view, NULL))
         return fum_error_set(c->err, FUM_ERR_FORMAT, "%s: tensor %s is missing", component->file,
                              weight->name);
-    if (fum_packing_check(weight, view, &why)) return FUM_OK;
+    if (fum_packing_check(weight, view, &why)) return change_view(c, view);
     return fum_error_set(c->err, FUM_ERR_FORMAT, "%s: tensor %s: %s", component->file, weight->name,
                          why.text);
 }
