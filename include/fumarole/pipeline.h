@@ -117,7 +117,7 @@ enum fum_seamless {
 
 // A ControlNet or T2I-adapter that steers a request by a picture.
 struct fum_control {
-    const char *path;              // a folder of diffusers, or a file
+    const char *path;              // a folder of diffusers or of the Hugging Face cache, or a file
     struct fum_image_source image; // scaled as `resize_mode` says
     const char *preprocess;        // of the picture: "canny", "canny:100:200"; NULL: "none"
     float strength;                // factor of what it adds; 0: 0.9; below 0: none

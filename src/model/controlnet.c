@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "io/folder.h"
 #include "model/components.h"
+#include "model/find.h"
 #include "model/unet_time.h"
 
 #include <stdio.h>
@@ -53,6 +54,8 @@ struct place {
 
 static enum fum_result find_in_folder(struct place *place, fum_arena *arena, const char *dir,
                                       struct fum_error *err) {
+    const char *snapshot = fum_model_snapshot(arena, dir);
+    if (snapshot) dir = snapshot;
     place->where = fum_path_join(arena, dir, "config.json");
     if (!place->where) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
     enum fum_result result = fum_json_read(&place->config, place->where, err);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/macros.h"
 #include "io/folder.h"
+#include "model/find.h"
 #include "nn/nn.h"
 
 #include <stdio.h>
@@ -117,6 +118,8 @@ static enum fum_result find_place(struct place *place, fum_arena *arena, const c
     enum fum_result result = fum_file_look(path, &kind, err);
     place->weights = path;
     if (result || kind != FUM_FILE_FOLDER) return result;
+    const char *snapshot = fum_model_snapshot(arena, path);
+    if (snapshot) path = snapshot;
     char *config = fum_path_join(arena, path, "config.json");
     if (!config) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
     result = fum_json_read(&place->config, config, err);

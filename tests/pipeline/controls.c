@@ -220,6 +220,35 @@ static void a_pipeline_changes_its_controlnets(void **state) {
     fum_model_destroy(&model);
 }
 
+// Makes a folder of the Hugging Face cache whose only revision is the ControlNet net-a.
+static void make_cache(const struct context *c, char path[PATH]) {
+    char net[PATH], to[PATH + 64];
+    struct fum_error err = {0};
+    snprintf(path, PATH, "%s/%s/models--x--net", getenv("FUMAROLE_CACHE"), c->folder);
+    snprintf(to, sizeof to, "%s/refs/main", path);
+    ok(fum_file_save(to, "abc\n", 4, &err), &err);
+    snprintf(to, sizeof to, "%s/snapshots", path);
+    ok(fum_path_make_dirs(to, &err), &err);
+    snprintf(to, sizeof to, "%s/snapshots/abc", path);
+    unlink(to);
+    assert_int_equal(symlink(find_net(c, "net-a", net), to), 0);
+}
+
+static void a_controlnet_may_lie_in_the_cache(void **state) {
+    const struct context *c = *state;
+    struct fum_error err = {0};
+    struct request r;
+    fum_model *model = NULL;
+    fum_pipeline *pipe = open_case(c, 0, FUM_PRECISION_F32, &model);
+    make_request(&r, c, 0);
+    make_cache(c, r.paths[0]);
+    ok(draw(pipe, &r, &err), &err);
+    assert_true(find_error(c, &r, 0) <= 1e-3);
+    free_request(&r);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
 // A ControlNet that works in a part of the steps takes as many dispatches as one that works in
 // all of them.
 static void start_and_end_record_nothing_anew(void **state) {
@@ -312,6 +341,7 @@ int main(void) {
                                        cmocka_unit_test(both_match_in_f16),
                                        cmocka_unit_test(adapters_that_do_not_fit_are_refused),
                                        cmocka_unit_test(a_pipeline_changes_its_controlnets),
+                                       cmocka_unit_test(a_controlnet_may_lie_in_the_cache),
                                        cmocka_unit_test(start_and_end_record_nothing_anew),
                                        cmocka_unit_test(what_does_not_fit_is_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
