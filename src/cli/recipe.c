@@ -104,9 +104,11 @@ static struct generate_options resolve(const struct cli_recipe *recipe) {
     options.picture.prompt = checked->picture.prompt;
     options.picture.negative = checked->picture.negative;
     options.seed = checked->seed;
+    options.subseed = checked->subseed;
     options.control = checked->control;
     if (!options.grid_text && !options.xy) {
         options.seed.value = recipe->seed;
+        options.subseed.value += (uint64_t)recipe->image;
         options.picture.count = 1;
     }
     return options;
@@ -154,6 +156,8 @@ static const struct {
               {"Schedule type", "scheduler"},
               {"CFG scale", "cfg-scale"},
               {"Seed", "seed"},
+              {"Variation seed", "subseed"},
+              {"Variation seed strength", "subseed-strength"},
               {"Clip skip", "clip-skip"},
               {"Emphasis", "emphasis"},
               {"Eta", "eta"},

@@ -10,6 +10,7 @@
 struct cli_recipe {
     const struct generate_request *request;
     uint64_t seed;
+    int image; // its index in the request
     const char *model_hash;
 };
 

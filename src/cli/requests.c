@@ -255,6 +255,7 @@ static int make_cells(struct generate_requests *requests, int argc, char **argv)
     for (int i = 0; i < columns * (rows ? rows : 1) && status < 0; i++) {
         status = add_cell(requests, i % columns, i / columns, argc, argv);
         if (status < 0) requests->options.seed = requests->list[0].options.seed;
+        if (status < 0) requests->options.subseed = requests->list[0].options.subseed;
         requests->list[requests->count - 1].before = 0; // all are in one file
     }
     return status;

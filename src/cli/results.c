@@ -32,7 +32,7 @@ static int write_image(const struct generate_results *results, const struct fum_
     const struct generate_options *options = &results->request->options;
     int index = results->request->before + image->index;
     char *name = cli_output_name(options->output, index, options->output_begin + index);
-    const struct cli_recipe recipe = {results->request, image->seed,
+    const struct cli_recipe recipe = {results->request, image->seed, image->index,
                                       fum_pipeline_model_hash(results->pipeline)};
     struct fum_image written = *image;
     char *text = cli_recipe_write(&recipe);
