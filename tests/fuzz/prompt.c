@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target of the prompt grammar: any text is a prompt. Texts of ranges are in order and
-// the pieces of each cover its words.
+// libFuzzer target of the prompt grammar: any text is a prompt. Texts of ranges are in order, the
+// pieces of each cover its words, and its chunks are whole.
 #include "text/prompt.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "byte_tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,6 +38,24 @@ static void check_pieces(const char *text) {
     fum_prompt_pieces_free(&pieces);
 }
 
+// Chunks have a few ids each, so that most texts need several.
+static void check_chunks(const char *text, int length) {
+    static fum_tokenizer *tokenizer;
+    struct fum_prompt_chunks chunks;
+    if (!tokenizer) tokenizer = make_byte_tokenizer();
+    const struct fum_prompt_text source = {text, length, length % 2};
+    if (fum_prompt_chunk(&chunks, tokenizer, &source, NULL)) abort();
+    if (!chunks.count || chunks.length != length) abort();
+    for (size_t i = 0; i < chunks.count; i++) {
+        const int32_t *ids = chunks.ids + i * (size_t)length;
+        if (ids[0] != fum_tokenizer_start_id(tokenizer)) abort();
+        if (ids[length - 1] != fum_tokenizer_end_id(tokenizer)) abort();
+        for (int k = 0; k < length; k++)
+            if (!fum_tokenizer_piece(tokenizer, ids[k])) abort();
+    }
+    fum_prompt_chunks_free(&chunks);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size) return 0;
     struct fum_prompt_ranges ranges;
@@ -54,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             part = r->part;
             last = r->until;
             check_pieces(r->text);
+            if (i < 2) check_chunks(r->text, 3 + data[0] % 29);
         }
         if (last != source.steps || part + 1 != ranges.parts) abort();
     }
