@@ -215,6 +215,12 @@ const struct cli_option generate_option_table[] = {
      .value = "F", .min = -1, .max = 1, .help = "its momentum, such as -0.5 (0)"},
     {.name = "apg-norm-threshold", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.apg_norm),
      .value = "F", .min = 0, .max = MAX_SCALE, .help = "limit of its norm, such as 15 (none)"},
+    {.name = "mimic-scale", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.mimic_scale),
+     .value = "F", .min = 0, .max = MAX_SCALE,
+     .help = "dynamic thresholding: draw with the range of this smaller guidance, such as 7"},
+    {.name = "threshold-percentile", .kind = CLI_FLOAT,
+     .offset = PICTURE(guidance_method.mimic_percentile), .value = "F", .min = 0, .max = 1,
+     .help = "the quantile of magnitudes that it holds to that range (default 1)"},
     {.name = "pag-scale", .kind = CLI_FLOAT, .offset = PICTURE(guidance_method.pag_scale),
      .value = "F", .min = -MAX_SCALE, .max = MAX_SCALE,
      .help = "perturbed-attention guidance, such as 3 (none)"},
@@ -380,22 +386,23 @@ bool generate_option_is_of_request(const struct cli_option *option) {
 }
 
 struct generate_options generate_options_default(void) {
-    return (struct generate_options){.picture = {.guidance = -1,
-                                                 .class_label = -1,
-                                                 .classifier_scale = NAN,
-                                                 .eta = NAN,
-                                                 .guidance_method = {.apg_eta = NAN},
-                                                 .strength = NAN,
-                                                 .masked_padding = -1,
-                                                 .count = 1},
-                                     .output = "output.png",
-                                     .preview_path = "preview.png",
-                                     .seed = {.value = 42},
-                                     .subseed = {.random = true},
-                                     .sampler_rng = -1,
-                                     .upscale_tile = FUM_UPSCALE_TILE,
-                                     .upscale_repeats = 1,
-                                     .output_begin = 1};
+    return (struct generate_options){
+        .picture = {.guidance = -1,
+                    .class_label = -1,
+                    .classifier_scale = NAN,
+                    .eta = NAN,
+                    .guidance_method = {.apg_eta = NAN, .mimic_percentile = 1},
+                    .strength = NAN,
+                    .masked_padding = -1,
+                    .count = 1},
+        .output = "output.png",
+        .preview_path = "preview.png",
+        .seed = {.value = 42},
+        .subseed = {.random = true},
+        .sampler_rng = -1,
+        .upscale_tile = FUM_UPSCALE_TILE,
+        .upscale_repeats = 1,
+        .output_begin = 1};
 }
 
 // Reads sd-cli's budget: GiB, 0 for no limit, a negative number for what is free.

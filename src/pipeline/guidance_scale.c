@@ -13,6 +13,7 @@ bool fum_guidance_same(const struct fum_guidance_params *a, const struct fum_gui
     // Only what the graph is built from; ranges and scales of perturbations are in its inputs.
     return a->rescale == b->rescale && a->projected == b->projected && a->apg_eta == b->apg_eta &&
            a->apg_momentum == b->apg_momentum && a->apg_norm == b->apg_norm &&
+           a->mimic_scale == b->mimic_scale && a->mimic_percentile == b->mimic_percentile &&
            (a->pag_scale != 0) == (b->pag_scale != 0) &&
            (a->slg_scale != 0) == (b->slg_scale != 0) && a->pag_layers == b->pag_layers &&
            a->slg_layers == b->slg_layers;

@@ -25,6 +25,8 @@ CASES = [
     dict(projected=True, apg_eta=0.25),
     dict(projected=True, apg_eta=0.0, apg_momentum=-0.5, apg_norm=2.5),
     dict(projected=True, apg_eta=1.0, apg_momentum=0.3, apg_norm=0.5, rescale=0.4, begin=0.2, end=0.8, steps=6),
+    dict(mimic_scale=2.0, mimic_percentile=0.9, guidance=9.0),
+    dict(mimic_scale=3.0, mimic_percentile=1.0, begin=0.2, end=0.7, rescale=0.3),
     dict(pag_scale=3.0),
     dict(pag_scale=2.0, pag_layers="down.block_0,mid", rescale=0.5),
     dict(pag_scale=3.0, guidance=1.0),
@@ -77,6 +79,16 @@ def perturb(unet, case, guided):
     return undo
 
 
+def thresholded(m, mimicked, percentile):
+    """sd-dynamic-thresholding's dynthres_core.py: channels apart, from the mean, by absolute values."""
+    flat, other = m.flatten(2), mimicked.flatten(2)
+    means = flat.mean(dim=2).unsqueeze(2)
+    flat, other = flat - means, other - other.mean(dim=2).unsqueeze(2)
+    wanted = other.abs().max(dim=2).values.unsqueeze(2)
+    most = torch.maximum(wanted, torch.quantile(flat.abs(), percentile, dim=2).unsqueeze(2))
+    return (flat.clamp(-most, most) / most * wanted + means).unflatten(2, m.shape[2:])
+
+
 def scale_at(case, step, steps):
     if case.get("pag_scale"):
         return case["pag_scale"]
@@ -119,6 +131,8 @@ def run(pipe, case, noise):
             m = normalized_guidance(c, u, g, momentum, case["apg_eta"], case.get("apg_norm", 0))
         else:
             m = u + g * (c - u)
+        if case.get("mimic_scale") and on:
+            m = thresholded(m, u + case["mimic_scale"] * (c - u), case["mimic_percentile"])
         if perturbed:
             m = m + scale_at(case, i, steps) * (c - out["p"])
         if case.get("rescale"):

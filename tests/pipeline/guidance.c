@@ -54,6 +54,8 @@ static struct fum_guidance_params read_method(const cJSON *spec) {
         .apg_eta = number(spec, "apg_eta"),
         .apg_momentum = number(spec, "apg_momentum"),
         .apg_norm = number(spec, "apg_norm"),
+        .mimic_scale = number(spec, "mimic_scale"),
+        .mimic_percentile = number(spec, "mimic_percentile"),
         .pag_scale = number(spec, "pag_scale"),
         .pag_layers = fum_json_string(spec, "pag_layers", NULL),
         .slg_scale = number(spec, "slg_scale"),
@@ -107,6 +109,7 @@ static void what_does_not_go_is_refused(void **state) {
     } cases[] = {
         {{.rescale = 2}, "euler", "rescale 2 is not between"},
         {{.begin = 0.5F, .end = 0.25F}, "euler", "in order"},
+        {{.mimic_scale = 2, .mimic_percentile = 2}, "euler", "quantile 2"},
         {{.plus = true}, "heun", "not of heun"},
         {{.pag_scale = 1, .slg_scale = 1}, "euler", "do not go together"},
         {{.pag_scale = 1, .pag_layers = "mid.block_9"}, "euler", "no layer of the UNet"},

@@ -38,6 +38,11 @@ static enum fum_result open_methods(fum_pipeline *pipe, struct fum_run *run,
     if (!(p->rescale >= 0 && p->rescale <= 1))
         return fum_error_set(err, FUM_ERR_ARG, "guidance rescale %g is not between 0 and 1",
                              (double)p->rescale);
+    if (!(p->mimic_scale >= 0 && p->mimic_percentile >= 0 && p->mimic_percentile <= 1))
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "dynamic thresholding by scale %g and quantile %g: give one above 0, "
+                             "and one from 0 to 1",
+                             (double)p->mimic_scale, (double)p->mimic_percentile);
     if (perturbing > 1)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "perturbed-attention and skip-layer guidance do not go together");
