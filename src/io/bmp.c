@@ -71,13 +71,24 @@ static enum fum_result measure(const struct fum_image_file *file, struct fum_bit
     return result;
 }
 
+// Drops the fourth byte of pixels whose header gives it no meaning. stb_image takes it for alpha.
+static void drop_fourth(struct fum_bitmap *bitmap) {
+    size_t count = (size_t)bitmap->width * (size_t)bitmap->height;
+    for (size_t i = 0; i < count; i++) memmove(bitmap->pixels + 3 * i, bitmap->pixels + 4 * i, 3);
+    bitmap->channels = 3;
+}
+
 static enum fum_result decode(const struct fum_image_file *file, struct fum_bitmap *bitmap,
                               struct fum_error *err) {
     struct header h;
     const char *why = NULL;
     enum fum_result result = read_header(file, &h, err);
     if (!result) result = check_rows(file, &h, err);
-    if (result || fum_stb_read(file->data, (int)file->bytes, bitmap, &why)) return result;
+    if (result) return result;
+    if (fum_stb_read(file->data, (int)file->bytes, bitmap, &why)) {
+        if (bitmap->channels == 4 && h.compression == 0) drop_fourth(bitmap);
+        return FUM_OK;
+    }
     bool memory = why && !strcmp(why, "outofmem");
     return fum_error_set(err, memory ? FUM_ERR_NOMEM : FUM_ERR_FORMAT,
                          "%s: cannot decode the BMP: %s", file->where, why ? why : "damaged");

@@ -51,6 +51,22 @@ static void a_bmp_has_no_parameters(void **state) {
     fum_bitmap_free(&b);
 }
 
+// The fourth byte of 32 bits without masks means nothing.
+static void spare_bytes_are_dropped(void **state) {
+    static const uint8_t head[] = {'B', 'M', 62, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0,  40,
+                                   0,   0,   0,  2, 0, 0, 0, 1, 0, 0, 0,  1, 0, 32, 0};
+    static const uint8_t wanted[] = {3, 2, 1, 6, 5, 4};
+    struct fum_error err = {0};
+    struct fum_bitmap b = {0};
+    uint8_t file[62] = {0};
+    (void)state;
+    memcpy(file, head, sizeof head);
+    memcpy(file + 54, (uint8_t[]){1, 2, 3, 77, 4, 5, 6, 0}, 8);
+    ok(read(file, sizeof file, &b, &err), &err);
+    assert_memory_equal(b.pixels, wanted, sizeof wanted);
+    fum_bitmap_free(&b);
+}
+
 static void palettes_are_read(void **state) {
     static const uint8_t wanted[] = {7, 8, 9, 10, 20, 30, 7, 8, 9};
     struct fum_error err = {0};
@@ -83,6 +99,7 @@ static void damaged_ones_are_errors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colours_are_read), cmocka_unit_test(palettes_are_read),
-        cmocka_unit_test(a_bmp_has_no_parameters), cmocka_unit_test(damaged_ones_are_errors)};
+        cmocka_unit_test(spare_bytes_are_dropped), cmocka_unit_test(a_bmp_has_no_parameters),
+        cmocka_unit_test(damaged_ones_are_errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
