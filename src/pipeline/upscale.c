@@ -15,9 +15,11 @@
 #include <string.h>
 
 enum {
-    MIN_TILE = 16,   // pixels; smaller tiles are not tried
-    MAX_AROUND = 24, // pixels read around a tile; what lies beyond changes a pixel by less than
-                     // rounding to bytes does
+    MIN_TILE = 16, // pixels; smaller tiles are not tried
+    // Pixels read around a tile, of the picture and of what the network reads. What lies beyond
+    // changes a pixel by less than rounding to bytes does.
+    MAX_AROUND = 24,
+    MAX_AROUND_SQUARES = 12,
 };
 
 struct fum_upscaler {
@@ -228,7 +230,8 @@ static bool too_large(enum fum_result result) {
 
 // Compiles for the picture in tiles, or in smaller ones where those do not fit.
 static enum fum_result prepare_tiles(fum_upscaler *u, struct picture *p, struct fum_error *err) {
-    int s = u->net.shuffle, around = FUM_MIN(u->net.radius, MAX_AROUND);
+    int s = u->net.shuffle, most = FUM_MAX(MAX_AROUND, MAX_AROUND_SQUARES * s),
+        around = FUM_MIN(u->net.radius, most);
     int height = FUM_DIV_UP(p->from.height, s) * s, width = FUM_DIV_UP(p->from.width, s) * s;
     int tile = u->params.tile ? u->params.tile : FUM_UPSCALE_TILE;
     if (tile == FUM_UPSCALE_TILE_AUTO) tile = FUM_MAX(height, width);

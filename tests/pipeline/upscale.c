@@ -164,8 +164,8 @@ static int find_difference(const struct kept *a, const struct kept *b) {
 }
 
 static void tiles_equal_the_whole(void **state) {
-    static const char *const names[] = {"rrdb_x2.safetensors", "old_x4.safetensors",
-                                        "srvgg_x4.pth"};
+    static const char *const names[] = {"rrdb_x2.safetensors", "rrdb_x1.safetensors",
+                                        "old_x4.safetensors", "srvgg_x4.pth"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct kept k[2];
