@@ -173,9 +173,8 @@ static void weights_in_q8_0_take_as_many_nodes(void **state) {
     }
 }
 
-// In q4_0, matrices take 5 bits a weight and convolutions stay whole, as in stable-diffusion.cpp,
-// whose documents state about 1.5 GB for a picture with fused attention, text encoder and VAE
-// included.
+// In q4_0, matrices take 5 bits a weight and convolutions stay whole, as in stable-diffusion.cpp.
+// Its documents state about 1.5 GB for a picture with fused attention, with text encoder and VAE.
 static void weights_in_q4_0_are_of_matrices(void **state) {
     (void)state;
     struct fum_executable_stats whole, quantised;
