@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // A folder while it is written.
@@ -141,13 +142,31 @@ static enum fum_result write_of_folder(struct folder *f) {
 
 struct listing {
     struct fum_convert_file *file;
-    bool bare; // without "text_model."
+    bool bare;  // without "text_model."
+    int layers; // of a text encoder that folders have
 };
+
+// Returns the layers of a text encoder that the family's folders have. Where single files skip more
+// layers by default, folders lack them.
+static int folder_layers(const fum_model *model, const struct fum_model_component *component) {
+    int layers = (int)fum_json_number(component->config, "num_hidden_layers", 0);
+    const struct fum_family *family = model->family;
+    if (model->of_folder || !family || family->file_clip_skip <= 1 + family->folder_skip)
+        return layers;
+    return FUM_MAX(layers - (family->file_clip_skip - 1 - family->folder_skip), 1);
+}
+
+static bool is_skipped(const struct listing *l, const char *name) {
+    static const char prefix[] = "text_model.encoder.layers.";
+    return !strncmp(name, prefix, strlen(prefix)) &&
+           strtol(name + strlen(prefix), NULL, 10) >= l->layers;
+}
 
 static enum fum_result add_weight(struct fum_converter *c, void *user, const char *name,
                                   const struct fum_view *view) {
     static const char prefix[] = "text_model.";
     const struct listing *l = user;
+    if (is_skipped(l, name)) return FUM_OK;
     if (l->bare && !strncmp(name, prefix, strlen(prefix))) name += strlen(prefix);
     for (size_t i = 0; i < l->file->count; i++)
         if (!strcmp(l->file->tensors[i].name, name)) return FUM_OK;
@@ -162,7 +181,8 @@ static enum fum_result write_component(struct folder *f,
     struct fum_convert_file file = {0};
     char key[128];
     snprintf(key, sizeof key, FUM_EMBEDDED_BARE "%s", component->name);
-    struct listing l = {&file, fum_loader_metadata(component->loader, key) != NULL};
+    struct listing l = {&file, fum_loader_metadata(component->loader, key) != NULL,
+                        folder_layers(f->model, component)};
     enum fum_result result = fum_convert_each_weight(f->c, f->model, component, add_weight, &l);
     if (!result) result = write_weights(f, component->name, &file);
     fum_convert_free_file(&file);
@@ -206,6 +226,8 @@ static enum fum_result write_config(struct folder *f, const struct fum_model_com
     if (good && !cJSON_HasObjectItem(json, text ? "model_type" : "_class_name"))
         good = cJSON_AddStringToObject(json, text ? "model_type" : "_class_name",
                                        text ? "clip_text_model" : component->class_name) != NULL;
+    cJSON *layers = cJSON_GetObjectItemCaseSensitive(json, "num_hidden_layers");
+    if (layers) cJSON_SetNumberValue(layers, folder_layers(f->model, component));
     enum fum_result result = good ? write_json(f, name, json) : fum_convert_no_memory(f->c);
     cJSON_Delete(json);
     return result;
