@@ -27,17 +27,17 @@ static fum_tensor *fit_channel(struct fum_guided *g, fum_tensor *x, fum_tensor *
     const struct fum_attr range[] = {{"min", -1}, {"max", 1}, {0}};
     double ratio = (double)g->d->guidance.mimic_percentile;
     fum_tensor *mean = add_mean(g, x), *centred = fum_guidance_difference(g, x, mean);
-    fum_tensor *wanted =
+    fum_tensor *needed =
         add_quantile(g, fum_guidance_difference(g, mimicked, add_mean(g, mimicked)), 1);
     fum_tensor *reach = add_quantile(g, centred, ratio);
-    // The larger of both: wanted + relu(reach − wanted).
+    // The larger of both: needed + relu(reach − needed).
     fum_tensor *most =
-        fum_nn_add(&g->nn, NULL, wanted,
-                   fum_nn_unary(&g->nn, "relu", NULL, fum_guidance_difference(g, reach, wanted)));
+        fum_nn_add(&g->nn, NULL, needed,
+                   fum_nn_unary(&g->nn, "relu", NULL, fum_guidance_difference(g, reach, needed)));
     fum_tensor *share =
         fum_nn_mul(&g->nn, NULL, centred, fum_nn_unary(&g->nn, "reciprocal", NULL, most));
     share = share ? fum_graph_add(g->nn.graph, "clamp", NULL, FUM_INPUTS(share), range) : NULL;
-    return fum_nn_add(&g->nn, NULL, fum_nn_mul(&g->nn, NULL, share, wanted), mean);
+    return fum_nn_add(&g->nn, NULL, fum_nn_mul(&g->nn, NULL, share, needed), mean);
 }
 
 static void guide(struct fum_guided *g) {
