@@ -113,5 +113,6 @@ void fum_unet_freeu(struct fum_unet_builder *b, int index, int layer, fum_tensor
     if (!factors || !*x || !*skip || !fum_unet_block_takes_freeu(b->config, index)) return;
     int place = index * FUM_UNET_MAX_LAYERS + layer;
     *x = scale_half(b, *x, place, factors[index]);
-    *skip = add_filter(b, *skip, place, (double)factors[2 + index]);
+    // A factor of 1 changes nothing.
+    if (factors[2 + index] != 1) *skip = add_filter(b, *skip, place, (double)factors[2 + index]);
 }

@@ -21,6 +21,7 @@ torch.set_grad_enabled(False)
 
 CASES = [dict(model="sd1", freeu=[1.5, 1.6, 0.9, 0.2], width=16, height=16),
          dict(model="sd1", freeu=[1.2, 0.8, 0.5, 1.7], width=24, height=32),
+         dict(model="sd1", freeu=[1.5, 1.0, 1.0, 0.4], width=16, height=16),
          dict(model="sd2", freeu=[1.4, 1.6, 0.9, 0.2], width=24, height=16),
          dict(model="sdxl", freeu=[1.3, 1.4, 0.9, 0.2], width=16, height=24)]
 

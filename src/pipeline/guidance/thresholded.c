@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Dynamic thresholding for latents ("CFG scale fix" of A1111's extension): each channel of the
+// Dynamic thresholding for latents, the "CFG scale fix" of A1111's extension. Each channel of the
 // guided prediction gets the range that a smaller scale would give it, around its own mean.
 #include "pipeline/guidance/guidance.h"
 
