@@ -8,7 +8,7 @@
 
 enum cli_foreign_kind {
     CLI_NO_EFFECT,   // accepted; the note says why nothing changes
-    CLI_UNSUPPORTED, // refused as "not supported yet"
+    CLI_UNSUPPORTED, // refused as "not supported", for the reason in the note if there is one
     CLI_RENAMED,     // refused; the note names fumarole's option
     CLI_MAPPED,      // values only: replaced by `ours`
 };
@@ -17,7 +17,7 @@ struct cli_foreign_option {
     const char *name; // without dashes
     bool takes_value;
     enum cli_foreign_kind kind;
-    const char *note; // may be NULL for CLI_UNSUPPORTED
+    const char *note; // may be NULL for CLI_UNSUPPORTED: "not supported yet"
     // CLI_UNSUPPORTED: the value that requests nothing and is accepted; NULL: none
     const char *off;
     char letter; // 0: none

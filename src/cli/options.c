@@ -266,7 +266,7 @@ static bool apply_foreign(struct cli_parse *parse, const struct cli_foreign_opti
     case CLI_MAPPED: break;
     }
     if (row->off && value && strcmp(row->off, value) == 0) return true;
-    if (row->note) return refuse(parse, "--%s is not supported yet: %s", row->name, row->note);
+    if (row->note) return refuse(parse, "--%s is not supported: %s", row->name, row->note);
     return refuse(parse, "--%s is not supported yet", row->name);
 }
 

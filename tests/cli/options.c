@@ -228,8 +228,58 @@ static void help_is_found_as_an_option_and_not_as_a_value(void **state) {
     }
 }
 
+// Returns the row of another tool's option, or NULL.
+static const struct cli_foreign_option *find_row(const char *name) {
+    const struct cli_foreign_option *row = cli_foreign_generate.options;
+    while (row->name && strcmp(row->name, name) != 0) row++;
+    return row->name ? row : NULL;
+}
+
+// Checks a row of docs/sd-cli.md against the tables.
+static void check_row(const char *option, const char *kind, const char *note) {
+    static const struct {
+        const char *kind;
+        enum cli_foreign_kind wanted;
+    } kinds[] = {{"accepted", CLI_NO_EFFECT}, {"other name", CLI_RENAMED}, {"no", CLI_UNSUPPORTED}};
+    char name[64];
+    snprintf(name, sizeof name, "%s", option);
+    for (char *c = name; *c; c++) *c = *c == '_' ? '-' : *c;
+    bool own = cli_options_find(generate_option_table, name) || strcmp(name, "help") == 0 ||
+               strcmp(name, "version") == 0;
+    if (own != (strcmp(kind, "same") == 0)) fail_msg("--%s is not \"%s\"", name, kind);
+    if (own) return;
+    const struct cli_foreign_option *row = find_row(name);
+    if (!row) fail_msg("--%s is in no table", name);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].kind, kind) == 0 && row->kind == kinds[i].wanted) {
+            assert_string_equal(note, row->note);
+            return;
+        }
+    fail_msg("--%s is not \"%s\"", name, kind);
+}
+
+static void the_page_on_sd_cli_is_true(void **state) {
+    (void)state;
+    char path[1024], line[400], option[64], kind[32], note[200];
+    int rows = 0;
+    snprintf(path, sizeof path, "%s/docs/sd-cli.md", getenv("FUM_SOURCE_ROOT"));
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        note[0] = 0;
+        if (sscanf(line, "| `--%63[^`]` | %31[^|]| %199[^|]", option, kind, note) < 2) continue;
+        kind[strlen(kind) - 1] = 0; // the space before the next column
+        if (note[0]) note[strlen(note) - 1] = 0;
+        check_row(option, kind, note[0] == '|' ? "" : note);
+        rows++;
+    }
+    fclose(file);
+    assert_true(rows > 150);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_page_on_sd_cli_is_true),
         cmocka_unit_test(suggestions_mend_spelling_only),
         cmocka_unit_test(no_option_of_another_tool_is_taken_for_a_misspelling),
         cmocka_unit_test(the_table_of_other_tools_names_what_exists),

@@ -27,7 +27,7 @@ while read -r kind arguments; do
     case $kind in
         ok) [ "$got" = 1 ] && [ "$lines" = 1 ] && grep -q "$missing" err.txt ;;
         note) [ "$got" = 1 ] && [ "$lines" = 2 ] && grep -q '^fumarole: no effect here: --' err.txt ;;
-        no) [ "$got" = 2 ] && [ "$lines" = 1 ] && grep -q 'not supported yet' err.txt ;;
+        no) [ "$got" = 2 ] && [ "$lines" = 1 ] && grep -q 'not supported' err.txt ;;
         *) false ;;
     esac || fail "$kind $arguments"
 done <"$here/sdcli.txt"
