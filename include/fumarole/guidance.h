@@ -27,7 +27,7 @@ struct fum_guidance_params {
     bool projected;
     float apg_eta, apg_momentum, apg_norm;
     // Dynamic thresholding: each channel of the guided prediction gets the range that this scale
-    // would give it (0: none), from this quantile of its magnitudes on (0 to 1).
+    // would give it. 0: none. The range is that of a quantile of its magnitudes, 0 to 1.
     float mimic_scale, mimic_percentile;
     // Perturbed-attention guidance (Ahn et al. 2024): the scale, 0: none, and the layers whose
     // self-attention passes its values on, as in diffusers' pag_applied_layers: "mid",

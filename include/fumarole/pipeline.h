@@ -133,9 +133,9 @@ struct fum_cache_params {
     // deepcache: every interval-th evaluation is whole (0: 3). The others run the layers around
     // skip connection `branch` alone, counted from the input.
     int interval, branch;
-    // easycache and ucache: the estimated change of the output up to which the UNet is spared (0:
-    // 0.2 and 1), and the share of the steps in which it may be (0: 0.15 and 0.95; start below 0:
-    // 0). They decide for the pictures of a batch together.
+    // easycache and ucache: the estimated change of the output up to which the UNet is spared. 0:
+    // 0.2 and 1. It may be from the share `start` of the steps to `end`. 0: 0.15 and 0.95; a start
+    // below 0 is 0. They decide for the pictures of a batch together.
     double threshold, start, end;
 };
 // Returns the name of the index-th step cache, "none" first. NULL past the last.

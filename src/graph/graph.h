@@ -40,7 +40,7 @@ struct fum_tensor {
     bool live;
     int uses;  // set by the prune pass: how many inputs of live nodes it is
     int block; // number of its block (see fum_graph_checkpoint); 0: it is in none
-    // Of a node that is computed again: its twin in the forward half, or in FUM_STAGE_STEP.
+    // The twin in the forward half, or in FUM_STAGE_STEP, if the node is computed again.
     const fum_tensor *original;
 };
 
