@@ -6,10 +6,7 @@
 
 #include <string.h>
 
-enum {
-    MAX_TEXT = 1 << 20,   // bytes of one text
-    MAX_TEXTS = 64 << 20, // of all
-};
+enum { MAX_TEXTS = 64 << 20 }; // bytes of all texts
 
 typedef struct fum_pickle_value value;
 
@@ -91,7 +88,7 @@ static value *read_text(struct fum_pickle_machine *m, int size) {
         fum_pickle_fail_damaged(m, "is cut off");
         return NULL;
     }
-    if (length > MAX_TEXT || m->texts + length > MAX_TEXTS) {
+    if (length > MAX_TEXTS || m->texts + length > MAX_TEXTS) {
         fum_pickle_fail(m, FUM_ERR_UNSUPPORTED, "holds too much text");
         return NULL;
     }

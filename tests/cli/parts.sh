@@ -66,6 +66,25 @@ if "$fumarole" devices >/dev/null 2>&1; then
     draw cached -m "$model" --diffusion-model "$cache" --vae "$cache/snapshots/0123abcd"
     check 'parts in the cache draw it' cmp whole.l cached.l
     draw replaced -m "$model" --vae "$model/vae/diffusion_pytorch_model.safetensors" --clip-l "$model"
+    # The same model in pickles: both forms, and shards of them.
+    pickles=$FUM_SOURCE_ROOT/tests/cli/pickles.py
+    cp -r "$model" pickled
+    chmod -R u+w pickled
+    for part in unet vae text_encoder; do rm pickled/$part/*.safetensors; done
+    check 'the zip form is written' python3 "$pickles" zip \
+        "$model/unet/diffusion_pytorch_model.safetensors" pickled/unet/diffusion_pytorch_model.fp16.bin
+    check 'the old form is written' python3 "$pickles" old \
+        "$model/vae/diffusion_pytorch_model.safetensors" pickled/vae/diffusion_pytorch_model.bin
+    text=$model/text_encoder/model.safetensors
+    check 'a shard is written' python3 "$pickles" zip "$text" pickled/text_encoder/pytorch_model-1.bin 0 9
+    check 'another shard is written' python3 "$pickles" old "$text" pickled/text_encoder/pytorch_model-2.bin 9 999
+    names=$(python3 -c 'import json, struct, sys
+f = open(sys.argv[1], "rb")
+names = sorted(set(json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))) - {"__metadata__"})
+print(json.dumps({"weight_map": {n: f"pytorch_model-{1 + (i > 8)}.bin" for i, n in enumerate(names)}}))' "$text")
+    printf %s "$names" >pickled/text_encoder/pytorch_model.bin.index.json
+    draw pickled -m pickled
+    check 'a model in pickles draws the same' cmp whole.l pickled.l
     tiny=$FUM_TEST_DATA/model-tiny
     draw tiny -m "$model" --taesd "$tiny-diffusers" -W 64 -H 64
     cp "$tiny-original/decoder.safetensors" taesd_decoder.safetensors
