@@ -73,6 +73,10 @@ def cases():
     yield from img2img_cases()
     yield from inpaint_cases()
     yield from edit_cases()
+    yield dict(model="refiner", task="img2img", sampler="euler", steps=5, strength=0.3, negative="grey")
+    yield dict(model="refiner", task="img2img", sampler="dpm++2m", steps=4, strength=0.75, negative="grey")
+    for sampler in ("euler", "ddim"):
+        yield dict(model="sd1", task="inpaint", sampler=sampler, steps=4, strength=0.75, padding=2)
 
 
 def save_model(data, name, channels, seed, cls):
@@ -96,7 +100,8 @@ def save_model(data, name, channels, seed, cls):
 PIPELINES = {("sd1", "img2img"): StableDiffusionImg2ImgPipeline, ("sd2", "img2img"): StableDiffusionImg2ImgPipeline,
              ("sdxl", "img2img"): StableDiffusionXLImg2ImgPipeline, ("sd1", "inpaint"): StableDiffusionInpaintPipeline,
              ("sdxl", "inpaint"): StableDiffusionXLInpaintPipeline, ("inpaint", "inpaint"): StableDiffusionInpaintPipeline,
-             ("edit", "pix2pix"): StableDiffusionInstructPix2PixPipeline}
+             ("edit", "pix2pix"): StableDiffusionInstructPix2PixPipeline,
+             ("refiner", "img2img"): StableDiffusionXLImg2ImgPipeline}
 
 
 def arguments(case, given):
@@ -117,11 +122,25 @@ def arguments(case, given):
 def run(pipe, base, case, given):
     pipe.scheduler = runs.scheduler(base, case)
     generator = torch.Generator("cpu").manual_seed(case["seed"])
+    if "padding" in case:  # which diffusers pastes into the picture itself
+        return run_masked_part(pipe, case, given, generator)
     latents = pipe(generator=generator, **arguments(case, given)).images
     with torch.no_grad():
         picture = pipe.vae.decode(latents / pipe.vae.config.scaling_factor, return_dict=False)[0]
     picture = pipe.image_processor.postprocess(picture, output_type="np")[0]
     return latents, torch.from_numpy((picture * 255).round().astype(np.uint8))
+
+
+def run_masked_part(pipe, case, given, generator):
+    last = []
+
+    def keep(pipe, step, timestep, values):
+        last[:] = [values["latents"]]
+        return values
+
+    more = dict(arguments(case, given), output_type="pil", padding_mask_crop=case["padding"], callback_on_step_end=keep)
+    picture = pipe(generator=generator, **more).images[0]
+    return last[0], torch.from_numpy(np.asarray(picture).copy())
 
 
 def main(data):
@@ -137,7 +156,7 @@ def main(data):
         key = case["model"], case["task"]
         if key not in pipes:
             pipe = PIPELINES[key].from_pretrained(f"{data}/model-{case['model']}", torch_dtype=torch.float32,
-                                                  **({} if case["model"] == "sdxl" else {"safety_checker": None}))
+                                                  **({} if case["model"] in ("sdxl", "refiner") else {"safety_checker": None}))
             pipe.set_progress_bar_config(disable=True)
             pipes[key] = pipe, pipe.scheduler
         latents, picture = run(*pipes[key], case, given)

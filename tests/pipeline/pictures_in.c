@@ -99,7 +99,9 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
     bool inpaints = !strcmp(fum_json_string(spec, "task", ""), "inpaint");
     params.init_image = png_of(c, "picture");
     if (inpaints) params.mask = png_of(c, "mask");
-    params.no_mask_composite = true;
+    params.masked_padding = (int)fum_json_number(spec, "padding", 0);
+    params.only_masked = params.masked_padding > 0;
+    params.no_mask_composite = !params.only_masked; // as the reference has it
     params.user = &kept;
     bool good = !fum_generate(pipeline_of(c, fum_json_string(spec, "model", "")), &params, &err);
     if (!good) print_message("%3d: %s\n", index, err.text);
