@@ -216,13 +216,27 @@ static int set_from_parameters(struct generate_requests *requests, const struct 
     return status;
 }
 
+// Refuses options that no picture is written with. A picture from anywhere must not choose which
+// files are written.
+static int check_options(const cJSON *options) {
+    const cJSON *member;
+    cJSON_ArrayForEach(member, options) {
+        const struct cli_option *option = cli_options_find(generate_option_table, member->string);
+        if (!option || !is_written(option))
+            return cli_fail("holds the option \"%s\", which is not one that a picture has",
+                            cli_show(member->string).text);
+    }
+    return 0;
+}
+
 static int set_from_request(struct generate_requests *requests, const char *text) {
     cJSON *json = cJSON_Parse(text);
     cJSON *options = cJSON_GetObjectItemCaseSensitive(json, "options"),
           *hash = cJSON_GetObjectItemCaseSensitive(json, "model_hash");
     int status = cJSON_IsObject(options)
-                     ? generate_requests_set_members(requests, options)
+                     ? check_options(options)
                      : cli_fail("its text \"fumarole\" is not what a fumarole wrote");
+    if (status == 0) status = generate_requests_set_members(requests, options);
     if (cJSON_IsString(hash))
         snprintf(requests->model_hash, sizeof requests->model_hash, "%s", hash->valuestring);
     cJSON_Delete(json);

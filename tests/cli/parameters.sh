@@ -200,6 +200,9 @@ for text in texts:
 for _ in range(150):
     text = "a" + "".join(random.choice(PIECES) for _ in range(random.randrange(30)))
     check(text, "t.png", png(b"iTXt", b"parameters\0\0\0\0\0" + text.encode()))
+evil = b'fumarole\0{"options":{"prompt":"x","output":"evil.png"}}'
+open("evil.png", "wb").write(png(b"tEXt", evil))
+open("odd.png", "wb").write(png(b"tEXt", b"fumarole\0[1]"))
 open("none.png", "wb").write(png(b"tEXt", b"Software\0x"))
 none = json.loads(subprocess.run([sys.argv[1], "metadata", "none.png", "--json"], capture_output=True).stdout)
 assert none == {"parameters": None, "prompt": "", "negative_prompt": "", "fields": {}}, none
@@ -209,4 +212,6 @@ mkdir pictures && mv ./*.png pictures
 expect 1 'no model with the hash .*name it with -m' generate --from-png pictures/quoted.png
 expect 1 'not a picture' metadata texts.py
 expect 1 'carries no parameters' generate --from-png pictures/none.png
+expect 1 'holds the option "output"' generate --from-png pictures/evil.png
+expect 1 'is not what a fumarole wrote' generate --from-png pictures/odd.png
 finish
