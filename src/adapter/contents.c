@@ -21,6 +21,10 @@ static void add_fact(fum_contents *c, const char *name, const char *text, bool n
     if (copy) c->facts[c->info.num_facts++] = (struct fum_contents_fact){name, copy, number};
 }
 
+void fum_contents_note(fum_contents *c, const struct fum_error *err) {
+    c->no_memory = c->no_memory || err->code == FUM_ERR_NOMEM;
+}
+
 void fum_contents_add(fum_contents *c, const char *name, const char *fmt, ...) {
     char text[256];
     va_list args;
@@ -84,7 +88,7 @@ static bool is_model(const fum_loader *loader) {
 }
 
 static bool recognise(fum_contents *c) {
-    for (int i = 0; fum_contents_kinds[i] && !is_model(c->loader); i++) {
+    for (int i = 0; fum_contents_kinds[i] && !c->no_memory && !is_model(c->loader); i++) {
         c->info.kind = fum_contents_kinds[i]->name;
         if (fum_contents_kinds[i]->recognise(c)) return true;
         c->info.num_facts = 0;

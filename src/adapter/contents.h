@@ -27,6 +27,8 @@ struct fum_contents_kind {
 extern const struct fum_contents_kind *const fum_contents_kinds[];
 extern const struct fum_contents_kind fum_contents_adapter;
 
+// Notes that a reader had no memory, so that the file is not taken for another kind.
+void fum_contents_note(fum_contents *contents, const struct fum_error *err);
 // Adds a fact. A range of numbers is one number if both are the same.
 void fum_contents_add(fum_contents *contents, const char *name, const char *fmt, ...)
     FUM_PRINTF(3, 4);

@@ -121,7 +121,9 @@ static bool recognise_adapter(fum_contents *c) {
                        .least_alpha = INFINITY,
                        .most_alpha = -INFINITY};
     struct fum_adapter_file file;
-    bool known = !fum_adapter_file_open(&file, c->arena, NULL, c->info.path, NULL);
+    struct fum_error err = {0};
+    bool known = !fum_adapter_file_open(&file, c->arena, NULL, c->info.path, &err);
+    fum_contents_note(c, &err);
     for (size_t i = 0; known && i < file.count; i++) read_group(&s, &file.groups[i]);
     fum_adapter_file_close(&file);
     if (known) add_survey(c, &s);

@@ -80,7 +80,9 @@ static const struct fum_contents_kind controlnet = {"controlnet", recognise_cont
 
 static bool recognise_upscaler(fum_contents *c) {
     struct fum_upscaler_net net = {0};
-    bool known = !fum_upscaler_net_open(&net, c->info.path, NULL);
+    struct fum_error err = {0};
+    bool known = !fum_upscaler_net_open(&net, c->info.path, &err);
+    fum_contents_note(c, &err);
     if (known) {
         c->info.title = net.family->name;
         fum_contents_add(c, "scale", "%d", net.scale);
@@ -110,24 +112,29 @@ static void add_vae(fum_contents *c, cJSON *config) {
 
 static bool recognise_vae(fum_contents *c) {
     bool openclip;
+    struct fum_error err = {0};
     const struct fum_tiny_style *tiny = fum_tiny_find_style(c->loader);
     const char *prefix = fum_names_find_prefix(c->loader, "vae", &openclip);
     c->info.title = tiny ? "small autoencoder" : "VAE";
     if (tiny) {
-        add_vae(c, fum_checkpoint_tiny_config(c->loader, tiny, NULL));
+        add_vae(c, fum_checkpoint_tiny_config(c->loader, tiny, &err));
     } else if (prefix && fum_names_has_component(c->loader, "vae")) {
         const struct fum_family *sd1 = fum_family_find("sd1");
-        add_vae(c, fum_checkpoint_vae_config(c->loader, prefix, sd1, 0, NULL));
+        add_vae(c, fum_checkpoint_vae_config(c->loader, prefix, sd1, 0, &err));
     }
+    fum_contents_note(c, &err);
     return tiny || prefix;
 }
 
 static bool recognise_unet(fum_contents *c) {
     struct fum_checkpoint found = {0};
+    struct fum_error err = {0};
     bool openclip;
     c->info.title = "UNet";
     if (!fum_names_find_prefix(c->loader, "unet", &openclip)) return false;
-    if (fum_checkpoint_detect_unet(&found, c->loader, NULL, 0, NULL)) return true;
+    enum fum_result result = fum_checkpoint_detect_unet(&found, c->loader, NULL, 0, &err);
+    fum_contents_note(c, &err);
+    if (result) return true;
     fum_contents_add(c, "family", "%s", found.family->title);
     fum_contents_add(c, "prediction", "%s", found.prediction);
     fum_contents_add(c, "input channels", "%d", found.in_channels);
@@ -140,8 +147,9 @@ static bool recognise_text(fum_contents *c) {
     c->info.title = "text encoder";
     for (int i = 0; i < 2; i++) {
         struct fum_family_text text = {0};
+        struct fum_error err = {0};
         text.prefix = fum_names_find_prefix(c->loader, components[i], &text.openclip);
-        cJSON *config = text.prefix ? fum_checkpoint_text_config(c->loader, &text, NULL) : NULL;
+        cJSON *config = text.prefix ? fum_checkpoint_text_config(c->loader, &text, &err) : NULL;
         if (config) {
             fum_contents_add(c, "names", "%s", text.openclip ? "OpenCLIP" : "transformers");
             fum_contents_add(c, "width", "%d", (int)fum_json_number(config, "hidden_size", 0));
@@ -150,6 +158,7 @@ static bool recognise_text(fum_contents *c) {
             fum_contents_add(c, "tokens", "%d", (int)fum_json_number(config, "vocab_size", 0));
         }
         bool known = config != NULL;
+        fum_contents_note(c, &err);
         cJSON_Delete(config);
         if (known) return true;
     }

@@ -154,6 +154,9 @@ bool cli_read_line(FILE *file, struct cli_line *line);
 enum cli_json { CLI_JSON_GOOD, CLI_JSON_BAD, CLI_JSON_NO_MEMORY };
 // Lets cli_json_parse see refused memory. Once, before the first use of JSON.
 void cli_json_init(void);
+// Begins an object that is made of many calls. cli_json_refused: memory was refused to one since.
+void cli_json_begin(void);
+bool cli_json_refused(void);
 // Parses the value at the start of a text; *end: where it ends, or where it is damaged. Free with
 // cJSON_Delete.
 enum cli_json cli_json_parse(cJSON **json, const char *text, size_t bytes, size_t *end);

@@ -8,11 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Prints an object and frees it.
+// Prints an object, unless members are missing for want of memory, and frees it.
 static int print_object(cJSON *json) {
     char *text = json ? cJSON_Print(json) : NULL;
     cJSON_Delete(json);
-    if (!text) return cli_fail("no memory to describe a file");
+    if (!text || cli_json_refused()) {
+        cJSON_free(text);
+        return cli_fail("no memory to describe a file");
+    }
     printf("%s\n", text); // which has no control characters but line feeds
     cJSON_free(text);
     return 0;
@@ -75,6 +78,7 @@ static void add_problem(void *user, enum fum_model_problem problem, const char *
 int cli_info_print_model(const fum_model *model) {
     const struct fum_model_info *info = fum_model_get_info(model);
     struct fum_error err = {0};
+    cli_json_begin();
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "kind", "model");
     cJSON_AddStringToObject(json, "name", info->name);
@@ -104,6 +108,7 @@ static void add_fact(cJSON *json, const struct fum_contents_fact *fact) {
 int cli_info_print_contents(const fum_contents *contents) {
     const struct fum_contents_info *info = fum_contents_get_info(contents);
     const char *key, *value;
+    cli_json_begin();
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "kind", info->kind);
     cJSON_AddStringToObject(json, "title", info->title);

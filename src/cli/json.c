@@ -21,6 +21,14 @@ void cli_json_init(void) {
     cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = free});
 }
 
+void cli_json_begin(void) {
+    refused = false;
+}
+
+bool cli_json_refused(void) {
+    return refused;
+}
+
 enum cli_json cli_json_parse(cJSON **json, const char *text, size_t bytes, size_t *end) {
     const char *stopped = text;
     refused = false;

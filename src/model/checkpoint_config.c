@@ -19,6 +19,12 @@ enum {
 
 #define DIM(axis, ...) fum_loader_dim(loader, prefix, axis, __VA_ARGS__)
 
+static cJSON *no_memory(const fum_loader *loader, const char *owner, struct fum_error *err) {
+    fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %s configuration",
+                  fum_loader_path(loader), owner);
+    return NULL;
+}
+
 static cJSON *no_config(const fum_loader *loader, const char *what, struct fum_error *err) {
     fum_error_set(err, FUM_ERR_FORMAT, "%s: %s", fum_loader_path(loader), what);
     return NULL;
@@ -232,7 +238,7 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
                 add_text(json, "act_fn", "silu") && add_int(json, "sample_size", size / 8);
     if (good) return json;
     cJSON_Delete(json);
-    return no_config(loader, "no memory for its UNet's configuration", err);
+    return no_memory(loader, "UNet's", err);
 }
 
 // Names of a text encoder's tensors.
@@ -310,5 +316,5 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_fam
                 (!d.projection || add_int(json, "projection_dim", d.projection));
     if (good) return json;
     cJSON_Delete(json);
-    return no_config(loader, "no memory for its text encoder's configuration", err);
+    return no_memory(loader, "text encoder's", err);
 }

@@ -35,6 +35,12 @@ struct vae_shape {
     bool attention, quant_conv, post_quant_conv;
 };
 
+static cJSON *no_memory(const fum_loader *loader, const char *owner, struct fum_error *err) {
+    fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %s configuration",
+                  fum_loader_path(loader), owner);
+    return NULL;
+}
+
 static cJSON *no_config(const fum_loader *loader, const char *what, struct fum_error *err) {
     fum_error_set(err, FUM_ERR_FORMAT, "%s: %s", fum_loader_path(loader), what);
     return NULL;
@@ -124,5 +130,5 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
            cJSON_AddBoolToObject(json, "mid_block_add_attention", v.attention);
     if (good) return json;
     cJSON_Delete(json);
-    return no_config(loader, "no memory for its VAE's configuration", err);
+    return no_memory(loader, "VAE's", err);
 }

@@ -33,6 +33,8 @@ names=()
 same_output=1
 run=(info "$FUM_TEST_DATA/model-sd1")
 sweep 997
+run=(info --json "$FUM_TEST_DATA/adapters/lora.safetensors")
+sweep 397
 printf '{"text": "a red ship"}\n{"text": "naïve"}\n' >lines.jsonl
 run=(tokenize -m "$FUM_TEST_DATA/model-sd1" --jsonl)
 input=lines.jsonl
