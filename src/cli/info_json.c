@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Prints an object, unless members are missing for want of memory, and frees it.
+// Prints an object, unless memory for members was refused, and frees it.
 static int print_object(cJSON *json) {
     char *text = json ? cJSON_Print(json) : NULL;
     cJSON_Delete(json);
