@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/macros.h"
 #include "base/text.h"
 #include "pipeline/pipeline.h"
@@ -200,6 +201,15 @@ static enum fum_result choose_stage(fum_pipeline *pipe, int eval, struct fum_err
     return result;
 }
 
+// Logs how many evaluations of a batch were whole.
+static void report(const fum_pipeline *pipe) {
+    const struct fum_step_cache *kind = pipe->denoiser.changes.cache.kind;
+    if (kind)
+        fum_log(pipe->params.log, FUM_LOG_INFO,
+                "step cache %s: %d of %d evaluations of the UNet were whole", kind->name,
+                pipe->cache_track.evaluated, pipe->denoiser.evals);
+}
+
 enum fum_stage fum_step_cache_stage(const fum_pipeline *pipe) {
     return pipe->cache_stage;
 }
@@ -216,5 +226,7 @@ enum fum_result fum_step_cache_run(fum_pipeline *pipe, int eval,
         result = fum_executable_run(exe, stage, err);
     if (!result && stage == FUM_STAGE_STEP && is_active(pipe, eval))
         result = read_output(pipe, err);
+    pipe->cache_track.evaluated += stage == FUM_STAGE_STEP;
+    if (!result && eval + 1 == pipe->denoiser.evals) report(pipe);
     return result;
 }

@@ -17,6 +17,7 @@ struct fum_sample_program;
 // of absolute values.
 struct fum_cache_track {
     const struct fum_sample_program *program;
+    int evaluated;          // evaluations that were whole
     size_t count;           // numbers of one input of the model
     float *state;           // room for them
     float *input, *output;  // of the last evaluation that was whole and active

@@ -6,6 +6,8 @@
 #include "exec/executable.h"
 #include "graph/shorten.h"
 
+#include <math.h>
+
 enum { COUNT = 8 };
 
 struct net {
