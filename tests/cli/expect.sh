@@ -50,6 +50,11 @@ check() {
     ls -lA
 }
 
+# other_pixels A B: two PNG files hold different pictures.
+other_pixels() {
+    ! same_pixels "$1" "$2"
+}
+
 # same_pixels A B: two PNG files hold the same picture, whatever their texts say.
 same_pixels() {
     python3 - "$1" "$2" <<'END'
