@@ -412,27 +412,34 @@ static int read_options(struct generate_requests *requests, int *argc, char **ar
     return status;
 }
 
+// Opens everything, and draws.
+static int work(struct job *job) {
+    const struct generate_options *options = &job->requests.options;
+    job->log = cli_log(options->verbose);
+    job->pictures = generate_requests_pictures(&job->requests);
+    job->sheet.axes = job->requests.axes;
+    cli_catch_interrupt();
+    int status = open_all(job);
+    if (status == 0) status = draw_all(job);
+    if (status == 0 && options->verbose) print_stats(job);
+    if (!job->trace.file) return status;
+    int trace_status = cli_trace_end(&job->trace, job->device);
+    return status ? status : trace_status;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv) {
     struct job job = {.command = command,
                       .requests = {.command = command, .options = generate_options_default()},
                       .started = fum_time_now()};
-    struct generate_options *options = &job.requests.options;
+    // -1 to go on: after --help and --version there is no work.
     int status = read_options(&job.requests, &argc, argv);
-    if (status < 0 && options->list_devices) return cli_devices.run(&cli_devices, 0, argv);
-    if (status < 0) status = generate_requests_make(&job.requests, argc, argv);
-    if (status < 0) status = check_outputs(&job.requests);
-    if (status == 0) {
-        job.log = cli_log(options->verbose);
-        job.pictures = generate_requests_pictures(&job.requests);
-        job.sheet.axes = job.requests.axes;
-        cli_catch_interrupt();
-        status = open_all(&job);
-    }
-    if (status == 0) status = draw_all(&job);
-    if (status == 0 && options->verbose) print_stats(&job);
-    if (job.trace.file) {
-        int trace_status = cli_trace_end(&job.trace, job.device);
-        status = status ? status : trace_status;
+    if (status < 0 && job.requests.options.list_devices)
+        status = cli_devices.run(&cli_devices, 0, argv);
+    else if (status < 0)
+        status = generate_requests_make(&job.requests, argc, argv);
+    if (status < 0) {
+        status = check_outputs(&job.requests);
+        if (status == 0) status = work(&job);
     }
     close_all(&job);
     return status && cli_interrupted() ? cli_interrupted_status() : status;

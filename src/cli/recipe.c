@@ -120,31 +120,36 @@ static bool shares_steps(const struct fum_generate_params *picture) {
            (!strcmp(picture->sampler, "pc") || !strcmp(picture->sampler, "ode"));
 }
 
+// Adds a value, which is freed if memory for its name is out.
+static void add_value(cJSON *object, const char *name, cJSON *value) {
+    if (value && !cJSON_AddItemToObject(object, name, value)) cJSON_Delete(value);
+}
+
 static cJSON *make_options(const struct generate_options *options) {
     const struct generate_options usual = generate_options_default();
     cJSON *object = cJSON_CreateObject();
     for (const struct cli_option *o = generate_option_table; o->name; o++) {
-        cJSON *value = is_written(o) ? make_value(o, options, &usual) : NULL;
-        if (value) cJSON_AddItemToObject(object, o->name, value);
+        if (is_written(o)) add_value(object, o->name, make_value(o, options, &usual));
     }
     return object;
 }
 
-char *cli_recipe_write(const struct cli_recipe *recipe) {
+char *cli_recipe_write(const struct cli_recipe *recipe, bool *no_memory) {
     const struct generate_options *given = &recipe->request->given;
     const struct fum_generate_params *picture = &recipe->request->options.picture;
+    *no_memory = false;
     if (picture->interpolate[0] || picture->reconstruct || (shares_steps(picture) && !given->xy))
         return NULL;
     const struct generate_options options = resolve(recipe);
+    cli_json_begin();
     cJSON *json = cJSON_CreateObject(), *object = make_options(&options);
     cJSON_AddStringToObject(json, "version", fum_version());
     if (recipe->model_hash) cJSON_AddStringToObject(json, "model_hash", recipe->model_hash);
-    char *text =
-        cJSON_AddItemToObject(json, "options", object) ? cJSON_PrintUnformatted(json) : NULL;
-    char *copy = text ? cli_copy(text) : NULL;
-    cJSON_free(text);
+    add_value(json, "options", object);
+    char *text = cli_json_refused() ? NULL : cJSON_PrintUnformatted(json);
     cJSON_Delete(json);
-    return copy;
+    *no_memory = !text;
+    return text;
 }
 
 // ---- reading ----

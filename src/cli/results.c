@@ -35,10 +35,12 @@ static int write_image(const struct generate_results *results, const struct fum_
     const struct cli_recipe recipe = {results->request, image->seed, image->index,
                                       fum_pipeline_model_hash(results->pipeline)};
     struct fum_image written = *image;
-    char *text = cli_recipe_write(&recipe);
+    bool no_memory = false;
+    char *text = cli_recipe_write(&recipe, &no_memory);
     written.request = text;
-    int status = name ? cli_output_save(name, &(struct cli_result){save_image, &written})
-                      : cli_fail("out of memory");
+    int status = name && !no_memory
+                     ? cli_output_save(name, &(struct cli_result){save_image, &written})
+                     : cli_fail("out of memory");
     if (status == 0)
         cli_put_line(cli_report_stream(), "%s: %d x %d, seed %llu, on %s, %.2f s", name,
                      image->width, image->height, (unsigned long long)image->seed, results->device,

@@ -7,6 +7,8 @@ for command in generate info; do
     expect 0 "usage: fumarole $command" "$command" --help
     expect 2 'unknown option' "$command" --no-such-option-at-all
 done
+expect 0 'usage: fumarole generate' generate -m nowhere --help # opens no model
+expect 0 '^fumarole [0-9]' generate -m nowhere --version
 expect 2 'did you mean generate' genrate
 
 expect 2 'no prompt' generate
