@@ -257,6 +257,26 @@ int fum_loader_dim(const fum_loader *l, const char *prefix, int axis, const char
     return t && axis < t->view.rank && t->view.dim[axis] <= 1000000 ? (int)t->view.dim[axis] : 0;
 }
 
+int fum_loader_need(const fum_loader *l, const char *prefix, int axis, const char *name,
+                    struct fum_error *err) {
+    int dim = fum_loader_dim(l, prefix, axis, "%s", name);
+    if (!dim)
+        fum_error_set(err, FUM_ERR_FORMAT,
+                      "%s: tensor %s%s is missing or has no usable shape; get the file again",
+                      fum_loader_path(l), prefix, name);
+    return dim;
+}
+
+bool fum_loader_has(const fum_loader *l, const char *prefix, const char *fmt, ...) {
+    char name[512];
+    int n = snprintf(name, sizeof name, "%s", prefix);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
+    va_end(args);
+    return fum_loader_count_prefix(l, name, NULL) > 0;
+}
+
 size_t fum_loader_index(const fum_loader *l, const struct fum_loader_tensor *tensor) {
     return (size_t)(tensor - l->tensors.items);
 }

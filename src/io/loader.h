@@ -34,6 +34,12 @@ size_t fum_loader_count_prefix(const fum_loader *loader, const char *prefix, siz
 // axis, or the dimension is over a million.
 int fum_loader_dim(const fum_loader *loader, const char *prefix, int axis, const char *fmt, ...)
     FUM_PRINTF(4, 5);
+// Returns a dimension of a tensor that must be there; 0 with an error if it is not.
+int fum_loader_need(const fum_loader *loader, const char *prefix, int axis, const char *name,
+                    struct fum_error *err);
+// True if the name of some tensor begins with prefix + printf(fmt).
+bool fum_loader_has(const fum_loader *loader, const char *prefix, const char *fmt, ...)
+    FUM_PRINTF(3, 4);
 
 // Returns the path that was opened, the files behind it and their total size.
 const char *fum_loader_path(const fum_loader *loader);

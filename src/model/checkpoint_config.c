@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/macros.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,32 +66,10 @@ struct levels {
 
 // Returns true if the name of any tensor begins with prefix + printf(fmt). One tensor alone does
 // not decide, so that a file that lacks it is refused by its name.
-static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...)
-    FUM_PRINTF(3, 4);
-static bool has(const fum_loader *loader, const char *prefix, const char *fmt, ...) {
-    char name[256];
-    int n = snprintf(name, sizeof name, "%s", prefix);
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
-    va_end(args);
-    return fum_loader_count_prefix(loader, name, NULL) > 0;
-}
-
-// Returns dimension `axis` of a tensor that must be there; 0 with an error if it is not.
-static int need(const fum_loader *loader, const char *prefix, int axis, const char *name,
-                struct fum_error *err) {
-    int dim = fum_loader_dim(loader, prefix, axis, "%s", name);
-    if (!dim)
-        fum_error_set(err, FUM_ERR_FORMAT,
-                      "%s: tensor %s%s is missing or has no usable shape; get the file again",
-                      fum_loader_path(loader), prefix, name);
-    return dim;
-}
-
 static int transformer_depth(const fum_loader *loader, const char *prefix, const char *block) {
     int depth = 0;
-    while (depth < MAX_DEPTH && has(loader, prefix, "%s.1.transformer_blocks.%d.", block, depth))
+    while (depth < MAX_DEPTH &&
+           fum_loader_has(loader, prefix, "%s.1.transformer_blocks.%d.", block, depth))
         depth++;
     return depth;
 }
@@ -105,7 +82,7 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
     if (u->count == MAX_LEVELS || u->read == MAX_LAYERS)
         return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
     snprintf(name, sizeof name, "%s.0.in_layers.2.weight", block);
-    int channels = need(loader, prefix, 0, name, err),
+    int channels = fum_loader_need(loader, prefix, 0, name, err),
         depth = transformer_depth(loader, prefix, block);
     if (!channels) return false;
     if (u->read++ && (depth != u->depth[u->count] || channels != u->channels[u->count]))
@@ -117,7 +94,7 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
     u->depth[u->count] = depth;
     if (!depth) return true;
     snprintf(name, sizeof name, "%s.1.transformer_blocks.0.attn2.to_k.weight", block);
-    u->context = need(loader, prefix, 1, name, err);
+    u->context = fum_loader_need(loader, prefix, 1, name, err);
     u->linear = !DIM(2, "%s.1.proj_in.weight", block);
     return u->context > 0;
 }
@@ -128,9 +105,9 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
     for (int at = 1, more = 1; more; at++) {
         char block[32];
         snprintf(block, sizeof block, "input_blocks.%d", at);
-        bool down = has(loader, prefix, "%s.0.op.", block);
-        more = down || has(loader, prefix, "%s.", block) ||
-               has(loader, prefix, "input_blocks.%d.", at + 1);
+        bool down = fum_loader_has(loader, prefix, "%s.0.op.", block);
+        more = down || fum_loader_has(loader, prefix, "%s.", block) ||
+               fum_loader_has(loader, prefix, "input_blocks.%d.", at + 1);
         if (more && !down) {
             if (!read_layer(loader, prefix, block, u, err)) return false;
             continue;
@@ -160,31 +137,32 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
 static bool read_named_levels(const fum_loader *loader, const char *prefix, struct levels *u,
                               struct fum_error *err) {
     char name[96];
-    for (; has(loader, prefix, "down_blocks.%d.", u->count); u->count++) {
+    for (; fum_loader_has(loader, prefix, "down_blocks.%d.", u->count); u->count++) {
         int layers = 0, depth = 0, level = u->count;
         if (level == MAX_LEVELS)
             return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
         while (layers < MAX_LAYERS &&
-               has(loader, prefix, "down_blocks.%d.resnets.%d.", level, layers))
+               fum_loader_has(loader, prefix, "down_blocks.%d.resnets.%d.", level, layers))
             layers++;
-        while (
-            depth < MAX_DEPTH &&
-            has(loader, prefix, "down_blocks.%d.attentions.0.transformer_blocks.%d.", level, depth))
+        while (depth < MAX_DEPTH &&
+               fum_loader_has(loader, prefix, "down_blocks.%d.attentions.0.transformer_blocks.%d.",
+                              level, depth))
             depth++;
         snprintf(name, sizeof name, "down_blocks.%d.resnets.0.conv1.weight", level);
-        u->channels[level] = need(loader, prefix, 0, name, err);
+        u->channels[level] = fum_loader_need(loader, prefix, 0, name, err);
         u->depth[level] = depth;
         u->layers = layers;
         if (!u->channels[level]) return false;
         if (!depth) continue;
         snprintf(name, sizeof name,
                  "down_blocks.%d.attentions.0.transformer_blocks.0.attn2.to_k.weight", level);
-        u->context = need(loader, prefix, 1, name, err);
+        u->context = fum_loader_need(loader, prefix, 1, name, err);
         u->linear = !DIM(2, "down_blocks.%d.attentions.0.proj_in.weight", level);
         if (!u->context) return false;
     }
     while (u->mid_depth < MAX_DEPTH &&
-           has(loader, prefix, "mid_block.attentions.0.transformer_blocks.%d.", u->mid_depth))
+           fum_loader_has(loader, prefix, "mid_block.attentions.0.transformer_blocks.%d.",
+                          u->mid_depth))
         u->mid_depth++;
     return u->count && u->context ? true
                                   : no_config(loader,
@@ -223,8 +201,8 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
                                   const struct fum_family *family, int size,
                                   struct fum_error *err) {
     struct levels u = {0};
-    bool named = has(loader, prefix, "down_blocks."); // as diffusers does
-    int out = need(loader, prefix, 0, named ? "conv_out.weight" : "out.2.weight", err);
+    bool named = fum_loader_has(loader, prefix, "down_blocks."); // as diffusers does
+    int out = fum_loader_need(loader, prefix, 0, named ? "conv_out.weight" : "out.2.weight", err);
     bool read = out && (named ? read_named_levels : read_levels)(loader, prefix, &u, err);
     if (!read) return NULL;
     cJSON *json = cJSON_CreateObject();
@@ -268,7 +246,8 @@ static bool read_text_dims(const fum_loader *loader, const struct fum_family_tex
                            struct text_dims *d, struct fum_error *err) {
     const char *prefix = text->prefix;
     const struct text_names *names = text->openclip ? &openclip : &transformers;
-    const char *inner = !text->openclip && has(loader, prefix, "text_model.") ? "text_model." : "";
+    const char *inner =
+        !text->openclip && fum_loader_has(loader, prefix, "text_model.") ? "text_model." : "";
     const struct {
         const char *name;
         int axis, *dim;
@@ -279,16 +258,17 @@ static bool read_text_dims(const fum_loader *loader, const struct fum_family_tex
     for (size_t i = 0; i < FUM_COUNT(wanted); i++) {
         char name[96];
         snprintf(name, sizeof name, "%s%s", inner, wanted[i].name);
-        *wanted[i].dim = need(loader, prefix, wanted[i].axis, name, err);
+        *wanted[i].dim = fum_loader_need(loader, prefix, wanted[i].axis, name, err);
         if (!*wanted[i].dim) return false;
     }
     while (d->layers < MAX_ENCODER_LAYERS &&
-           has(loader, prefix, "%s%s.%d.", inner, names->layers, d->layers))
+           fum_loader_has(loader, prefix, "%s%s.%d.", inner, names->layers, d->layers))
         d->layers++;
     if (!text->projected) return true;
     // OpenCLIP's parameter [width, projection], or transformers' layer [projection, width].
     d->projection = DIM(1, "text_projection");
-    if (!d->projection) d->projection = need(loader, prefix, 0, "text_projection.weight", err);
+    if (!d->projection)
+        d->projection = fum_loader_need(loader, prefix, 0, "text_projection.weight", err);
     return d->projection > 0;
 }
 

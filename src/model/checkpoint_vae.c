@@ -4,7 +4,6 @@
 #include "base/macros.h"
 #include "model/checkpoint.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,51 +45,34 @@ static cJSON *no_config(const fum_loader *loader, const char *what, struct fum_e
     return NULL;
 }
 
-static bool has(const fum_loader *loader, const char *prefix, const char *fmt, int a, int b) {
-    char name[256], rest[128];
-    snprintf(rest, sizeof rest, fmt, a, b);
-    snprintf(name, sizeof name, "%s%s", prefix, rest);
-    return fum_loader_count_prefix(loader, name, NULL) > 0;
-}
-
-// Returns a dimension of a tensor that must be there; 0 with an error if it is not.
-static int need(const fum_loader *loader, const char *prefix, int axis, const char *name,
-                struct fum_error *err) {
-    int dim = fum_loader_dim(loader, prefix, axis, "%s", name);
-    if (!dim)
-        fum_error_set(err, FUM_ERR_FORMAT,
-                      "%s: tensor %s%s is missing or has no usable shape; get the file again",
-                      fum_loader_path(loader), prefix, name);
-    return dim;
-}
-
 static bool read_levels(const fum_loader *loader, const char *prefix, const struct vae_names *names,
                         struct vae_shape *v, struct fum_error *err) {
     int first[MAX_LEVELS];
-    while (v->levels < MAX_LEVELS && has(loader, prefix, names->level, v->levels, 0)) {
+    while (v->levels < MAX_LEVELS && fum_loader_has(loader, prefix, names->level, v->levels, 0)) {
         char name[64];
         snprintf(name, sizeof name, names->conv, v->levels);
         // A block's first layer gives its channels, in either order of the blocks.
-        first[v->levels] = need(loader, prefix, 0, name, err);
+        first[v->levels] = fum_loader_need(loader, prefix, 0, name, err);
         if (!first[v->levels++]) return false;
     }
     for (int i = 0; i < v->levels; i++)
         v->channels[i] = first[names->upwards ? i : v->levels - 1 - i];
-    while (v->layers < MAX_LAYERS && has(loader, prefix, names->layer, 0, v->layers)) v->layers++;
+    while (v->layers < MAX_LAYERS && fum_loader_has(loader, prefix, names->layer, 0, v->layers))
+        v->layers++;
     return true;
 }
 
 static bool read_shape(const fum_loader *loader, const char *prefix, struct vae_shape *v,
                        struct fum_error *err) {
-    bool named = has(loader, prefix, diffusers.level, 0, 0);
+    bool named = fum_loader_has(loader, prefix, diffusers.level, 0, 0);
     const struct vae_names *names = named ? &diffusers : &original;
     if (!read_levels(loader, prefix, names, v, err)) return false;
-    v->latent = need(loader, prefix, 1, "decoder.conv_in.weight", err);
-    v->out = v->latent ? need(loader, prefix, 0, "decoder.conv_out.weight", err) : 0;
+    v->latent = fum_loader_need(loader, prefix, 1, "decoder.conv_in.weight", err);
+    v->out = v->latent ? fum_loader_need(loader, prefix, 0, "decoder.conv_out.weight", err) : 0;
     if (!v->out) return false;
-    v->attention = has(loader, prefix, names->attention, 0, 0);
-    v->quant_conv = has(loader, prefix, "quant_conv.", 0, 0);
-    v->post_quant_conv = has(loader, prefix, "post_quant_conv.", 0, 0);
+    v->attention = fum_loader_has(loader, prefix, names->attention, 0, 0);
+    v->quant_conv = fum_loader_has(loader, prefix, "quant_conv.");
+    v->post_quant_conv = fum_loader_has(loader, prefix, "post_quant_conv.");
     if (v->levels && v->layers >= 2) return true;
     return no_config(loader, "its VAE has no blocks (decoder.up.0) that are known", err) != NULL;
 }
