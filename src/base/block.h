@@ -50,6 +50,20 @@ void fum_blocks_write(const struct fum_block_type *type, const float *values, si
 
 // ---- for block_*.c ----
 
+// Defines the record of a type from its functions unpack_TYPE and quantise_TYPE. The file's COUNT
+// is the values of a block. `code` and `mostly`: numbers of the type of tensors and of files;
+// `across`: values of a group.
+#define FUM_BLOCK_RECORD(type, spelled, code, mostly, size, across)          \
+    const struct fum_block_type fum_block_##type = {.name = #type,           \
+                                                    .title = spelled,        \
+                                                    .number = code,          \
+                                                    .file_type = mostly,     \
+                                                    .values = COUNT,         \
+                                                    .bytes = size,           \
+                                                    .group = across,         \
+                                                    .unpack = unpack_##type, \
+                                                    .quantise = quantise_##type}
+
 // Reads and writes an f16 as f32, in little-endian bytes.
 float fum_block_half(const uint8_t *bytes);
 void fum_block_put_half(uint8_t *bytes, float value);

@@ -112,18 +112,8 @@ static void quantise_q8_0(const float *x, uint8_t *block) {
     }
 }
 
-#define RECORD(type, spelled, count, mostly, size)                           \
-    const struct fum_block_type fum_block_##type = {.name = #type,           \
-                                                    .title = spelled,        \
-                                                    .number = count,         \
-                                                    .file_type = mostly,     \
-                                                    .values = COUNT,         \
-                                                    .bytes = size,           \
-                                                    .group = COUNT,          \
-                                                    .unpack = unpack_##type, \
-                                                    .quantise = quantise_##type}
-RECORD(q8_0, "Q8_0", 8, 7, 34);
-RECORD(q4_0, "Q4_0", 2, 2, 18);
-RECORD(q4_1, "Q4_1", 3, 3, 20);
-RECORD(q5_0, "Q5_0", 6, 8, 22);
-RECORD(q5_1, "Q5_1", 7, 9, 24);
+FUM_BLOCK_RECORD(q8_0, "Q8_0", 8, 7, 34, COUNT);
+FUM_BLOCK_RECORD(q4_0, "Q4_0", 2, 2, 18, COUNT);
+FUM_BLOCK_RECORD(q4_1, "Q4_1", 3, 3, 20, COUNT);
+FUM_BLOCK_RECORD(q5_0, "Q5_0", 6, 8, 22, COUNT);
+FUM_BLOCK_RECORD(q5_1, "Q5_1", 7, 9, 24, COUNT);

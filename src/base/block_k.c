@@ -194,18 +194,8 @@ TYPE(q6_K, fum_block_choose_signed,
       .unpack_scales = unpack_bytes,
       .pack_scales = pack_bytes})
 
-#define RECORD(type, spelled, count, mostly, size, across)                   \
-    const struct fum_block_type fum_block_##type = {.name = #type,           \
-                                                    .title = spelled,        \
-                                                    .number = count,         \
-                                                    .file_type = mostly,     \
-                                                    .values = COUNT,         \
-                                                    .bytes = size,           \
-                                                    .group = across,         \
-                                                    .unpack = unpack_##type, \
-                                                    .quantise = quantise_##type}
-RECORD(q2_K, "Q2_K", 10, 10, 84, 16);
-RECORD(q3_K, "Q3_K", 11, 12, 110, 16);
-RECORD(q4_K, "Q4_K", 12, 15, 144, 32);
-RECORD(q5_K, "Q5_K", 13, 17, 176, 32);
-RECORD(q6_K, "Q6_K", 14, 18, 210, 16);
+FUM_BLOCK_RECORD(q2_K, "Q2_K", 10, 10, 84, 16);
+FUM_BLOCK_RECORD(q3_K, "Q3_K", 11, 12, 110, 16);
+FUM_BLOCK_RECORD(q4_K, "Q4_K", 12, 15, 144, 32);
+FUM_BLOCK_RECORD(q5_K, "Q5_K", 13, 17, 176, 32);
+FUM_BLOCK_RECORD(q6_K, "Q6_K", 14, 18, 210, 16);
