@@ -7,7 +7,14 @@
 #include "../job/painter.h"
 
 struct jobs;
+struct metrics; // metrics.h
 enum { JOB_ID_BYTES = 65 };
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELLED, JOB_STATES };
+// Returns the name of a state in the interface, such as "queued".
+const char *job_state_name(enum job_state state);
+// Stores the state of a name. False: there is no such state.
+bool job_state_find(const char *name, enum job_state *state);
 
 struct jobs_params {
     const char *state_dir;
@@ -15,7 +22,12 @@ struct jobs_params {
     int max_queue;
     int idle_unload; // seconds; 0: never
     const struct fum_log *log;
-    const struct job_context *context; // of specs that are read again after a restart
+    struct metrics *metrics; // NULL: nothing is counted
+    // Reads the settled fields of a job that begins, as job_spec_read does, with the files that are
+    // offered then. Called on the threads of devices.
+    bool (*read_fields)(void *user, struct job_spec *spec, const cJSON *fields,
+                        struct job_error *error);
+    void *user; // for read_fields
 };
 
 // Opens the store and starts the threads. Unfinished jobs of an earlier run go on. Returns 0, or
@@ -52,6 +64,8 @@ cJSON *jobs_describe(struct jobs *jobs, const char *id);
 // Returns {"jobs":[…],"next":…}, newest first. `state` and `after` may be NULL. NULL: `after` is
 // unknown.
 cJSON *jobs_list(struct jobs *jobs, const char *state, int limit, const char *after);
+// Stores the number of kept jobs in each state.
+void jobs_count(struct jobs *jobs, long counts[JOB_STATES]);
 
 // Cancels a job and waits until it is final, at most until the running step has ended.
 enum jobs_result jobs_cancel(struct jobs *jobs, const char *id);
