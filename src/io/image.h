@@ -4,15 +4,9 @@
 #ifndef FUM_IO_IMAGE_H
 #define FUM_IO_IMAGE_H
 
-#include "base/file.h"
+#include <fumarole/bitmap.h>
 
-// 8 bits per channel, rows from the top, no padding: width·height·channels bytes. Two or four
-// channels end with transparency.
-struct fum_bitmap {
-    uint8_t *pixels;
-    int width, height, channels;
-};
-void fum_bitmap_free(struct fum_bitmap *bitmap);
+#include "base/file.h"
 
 // A picture to write: 1, 3 or 4 channels of 8 bits, rows from the top, no padding.
 struct fum_picture {

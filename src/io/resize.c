@@ -143,6 +143,19 @@ enum fum_result fum_bitmap_scale(const struct fum_bitmap *from, int width, int h
     return result;
 }
 
+enum fum_result fum_bitmap_scale_nearest(const struct fum_bitmap *from, int width, int height,
+                                         struct fum_bitmap *to, struct fum_error *err) {
+    size_t channels = (size_t)from->channels, count = (size_t)width * (size_t)height;
+    enum fum_result result = alloc_bitmap(to, width, height, from->channels, err);
+    for (size_t i = 0; i < count && !result; i++) {
+        size_t x = i % (size_t)width * (size_t)from->width / (size_t)width,
+               y = i / (size_t)width * (size_t)from->height / (size_t)height;
+        memcpy(to->pixels + i * channels, from->pixels + (y * (size_t)from->width + x) * channels,
+               channels);
+    }
+    return result;
+}
+
 // ---- parts ----
 
 enum fum_result fum_bitmap_cut(const struct fum_bitmap *from, struct fum_bitmap_box box,

@@ -9,6 +9,9 @@
 // Transparency is scaled like a colour.
 enum fum_result fum_bitmap_scale(const struct fum_bitmap *from, int width, int height,
                                  struct fum_bitmap *to, struct fum_error *err);
+// Scales a picture by repeating or leaving out pixels.
+enum fum_result fum_bitmap_scale_nearest(const struct fum_bitmap *from, int width, int height,
+                                         struct fum_bitmap *to, struct fum_error *err);
 
 // A part of a picture. It may reach past the edges.
 struct fum_bitmap_box {

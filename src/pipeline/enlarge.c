@@ -72,25 +72,10 @@ enum fum_result fum_enlarge_latents(const struct fum_enlarger *way, const struct
 
 // ---- pictures ----
 
-static enum fum_result scale_nearest(const struct fum_bitmap *from, int width, int height,
-                                     struct fum_bitmap *to, struct fum_error *err) {
-    size_t channels = (size_t)from->channels;
-    *to = (struct fum_bitmap){fum_alloc((size_t)width * (size_t)height, channels), width, height,
-                              from->channels};
-    if (!to->pixels) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
-    for (size_t i = 0; i < (size_t)width * (size_t)height; i++) {
-        size_t x = i % (size_t)width * (size_t)from->width / (size_t)width,
-               y = i / (size_t)width * (size_t)from->height / (size_t)height;
-        memcpy(to->pixels + i * channels, from->pixels + (y * (size_t)from->width + x) * channels,
-               channels);
-    }
-    return FUM_OK;
-}
-
 static const struct fum_enlarger enlargers[] = {
     {"latent", "Latent", .taps = 2, .weigh = weigh_linear},
     {"latent-bicubic", "Latent (bicubic)", .taps = 4, .weigh = weigh_cubic},
-    {"nearest", "Nearest", .scale = scale_nearest},
+    {"nearest", "Nearest", .scale = fum_bitmap_scale_nearest},
     {"lanczos", "Lanczos", .scale = fum_bitmap_scale},
 };
 

@@ -81,6 +81,43 @@ static void transparency_shows_white(void **state) {
     assert_memory_equal(pixels, ((uint8_t[]){10, 20, 30, 255, 255, 255, 204, 204, 204}), 9);
 }
 
+// The public functions: the filters, sizes that no picture has, and files that are none.
+static void bitmaps_are_decoded_and_resized(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    uint8_t pixels[] = {10, 20, 30, 40, 50, 60};
+    const struct fum_bitmap from = {pixels, 2, 1, 3};
+    struct fum_bitmap to = {.width = 4, .height = 2}, lanczos = {0};
+    ok(fum_bitmap_resize(&from, FUM_BITMAP_NEAREST, &to, &err), &err);
+    const uint8_t row[] = {10, 20, 30, 10, 20, 30, 40, 50, 60, 40, 50, 60};
+    assert_memory_equal(to.pixels, row, sizeof row);
+    assert_memory_equal(to.pixels + sizeof row, row, sizeof row);
+    fum_bitmap_free(&to);
+    to = (struct fum_bitmap){.width = 5, .height = 3};
+    ok(fum_bitmap_resize(&from, FUM_BITMAP_LANCZOS, &to, &err), &err);
+    ok(fum_bitmap_scale(&from, 5, 3, &lanczos, &err), &err);
+    assert_same(&to, &lanczos);
+    fum_bitmap_free(&to);
+    fum_bitmap_free(&lanczos);
+    to = (struct fum_bitmap){.width = 0, .height = 3};
+    assert_int_equal(fum_bitmap_resize(&from, FUM_BITMAP_LANCZOS, &to, &err), FUM_ERR_ARG);
+    const struct fum_picture picture = {.pixels = pixels, .width = 2, .height = 1, .channels = 3};
+    uint8_t *png = NULL;
+    size_t bytes = 0;
+    ok(fum_image_encode_png(&picture, &png, &bytes, &err), &err);
+    struct fum_bitmap_file file = {.data = png, .bytes = bytes, .channels = 4, .name = "it"};
+    ok(fum_bitmap_decode(&to, &file, &err), &err);
+    assert_int_equal(to.channels, 4);
+    assert_memory_equal(to.pixels, ((uint8_t[]){10, 20, 30, 255, 40, 50, 60, 255}), 8);
+    fum_bitmap_free(&to);
+    file.max_pixels = 1;
+    assert_int_equal(fum_bitmap_decode(&to, &file, &err), FUM_ERR_FORMAT);
+    file = (struct fum_bitmap_file){.data = "none", .bytes = 4, .name = "it"};
+    assert_int_equal(fum_bitmap_decode(&to, &file, &err), FUM_ERR_FORMAT);
+    assert_string_equal(err.text, "it: not a picture in PNG, JPEG, WebP or BMP");
+    fum_free(png);
+}
+
 int main(void) {
     struct fum_error err = {0};
     fum_loader *loader = NULL;
@@ -95,6 +132,7 @@ int main(void) {
         cmocka_unit_test_prestate(blurring_equals_a_gaussian, loader),
         cmocka_unit_test(pictures_fill_a_size),
         cmocka_unit_test(transparency_shows_white),
+        cmocka_unit_test(bitmaps_are_decoded_and_resized),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     fum_loader_close(&loader);
