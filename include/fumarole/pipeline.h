@@ -198,7 +198,8 @@ struct fum_generate_params {
     float guidance;
     struct fum_guidance_params guidance_method; // beside the scale
     // Required by models with classes and with a classifier: a whole number from 0, or any number
-    // if the model embeds it like a time.
+    // if the model embeds it like a time. Upscalers have a level of noise in its place, by default
+    // 20.
     bool has_class;
     float class_label;
     // The folder of a classifier of noisy pictures that fumarole train wrote. Its gradient guides

@@ -174,6 +174,9 @@ const struct cli_option generate_option_table[] = {
     {.name = "img-cfg-scale", .kind = CLI_FLOAT, .offset = PICTURE(image_guidance), .value = "F",
      .min = 0, .max = 1000,
      .help = "guidance towards the picture, of models that follow instructions (default 1.5)"},
+    {.name = "noise-level", .kind = CLI_FLOAT, .offset = PICTURE(class_label), .value = "N",
+     .min = 0, .max = MAX_CLASS,
+     .help = "noise added to the picture that an upscaling model enlarges (default 20)"},
     {.name = "max-pixels", .kind = CLI_INT, .offset = PICTURE(max_pixels), .value = "N", .min = 1,
      .max = MAX_PIXELS, .help = "refuse pictures of more pixels (default 67108864)"},
 

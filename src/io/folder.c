@@ -91,9 +91,13 @@ static bool starts_with(const char *text, const char *start) {
     return !strncmp(text, start, strlen(start));
 }
 
+static bool is_scheduler(const char *name) {
+    return starts_with(name, "scheduler") || !strcmp(name, "low_res_scheduler");
+}
+
 static enum fum_result read_component(fum_folder *f, struct fum_folder_component *component,
                                       cJSON **config, const char *variant, struct fum_error *err) {
-    bool scheduler = starts_with(component->name, "scheduler"),
+    bool scheduler = is_scheduler(component->name),
          tokenizer = starts_with(component->name, "tokenizer");
     component->dir = fum_path_join(f->arena, f->path, component->name);
     if (!component->dir) return no_memory(f->path, err);

@@ -21,6 +21,7 @@ const char *fum_checkpoint_kind(int in_channels) {
     } kinds[] = {{PLAIN_CHANNELS, "a text-to-image"},
                  {9, "an inpainting"},       // latents, mask, masked latents
                  {8, "an instruct-pix2pix"}, // latents, latents of the picture to edit
+                 {7, "an upscaling"},        // latents, the small picture
                  {5, "a depth"}};            // latents, depth
     for (size_t i = 0; i < FUM_COUNT(kinds); i++)
         if (kinds[i].channels == in_channels) return kinds[i].name;
@@ -119,9 +120,13 @@ static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader 
 // NULL: none.
 static const struct fum_family *find_family(const fum_loader *loader,
                                             const struct unet_place *place) {
-    for (int i = 0; i < fum_family_count; i++)
-        if (fum_families[i].file.sign && has_prefix(loader, fum_families[i].file.sign))
+    int in = fum_loader_dim(loader, place->prefix, 1, "%s", place->in);
+    for (int i = 0; i < fum_family_count; i++) {
+        const struct fum_family_file *file = &fum_families[i].file;
+        if (file->sign && has_prefix(loader, file->sign) &&
+            (!file->in_channels || file->in_channels == in))
             return &fum_families[i];
+    }
     int width = 0;
     for (int block = 0; block < 12 && !width; block++) {
         char name[128];
@@ -266,18 +271,18 @@ static cJSON *edm_scheduler_config(const struct fum_checkpoint *c, const fum_loa
     return NULL;
 }
 
-// Returns the scheduler that diffusers ships for the family; all are over the same betas.
+// Returns the scheduler that diffusers ships for the family.
 static cJSON *scheduler_config(const struct fum_checkpoint *c) {
     const struct fum_family_file *file = &c->family->file;
-    bool distilled = cJSON_HasObjectItem(c->unet, "time_cond_proj_dim");
+    bool distilled = cJSON_HasObjectItem(c->unet, "time_cond_proj_dim"), own = file->betas[1] > 0;
     cJSON *json = cJSON_CreateObject();
     bool good =
         json &&
         cJSON_AddStringToObject(json, "_class_name",
                                 distilled ? "LCMScheduler" : file->scheduler) &&
         cJSON_AddStringToObject(json, "beta_schedule", "scaled_linear") &&
-        cJSON_AddNumberToObject(json, "beta_start", 0.00085) &&
-        cJSON_AddNumberToObject(json, "beta_end", 0.012) &&
+        cJSON_AddNumberToObject(json, "beta_start", own ? file->betas[0] : 0.00085) &&
+        cJSON_AddNumberToObject(json, "beta_end", own ? file->betas[1] : 0.012) &&
         cJSON_AddNumberToObject(json, "num_train_timesteps", 1000) &&
         cJSON_AddStringToObject(json, "prediction_type", c->prediction) &&
         cJSON_AddNumberToObject(json, "steps_offset", 1) &&

@@ -58,6 +58,8 @@ static bool add_types(cJSON *json, const char *key, const char *const *types, in
 struct levels {
     int count, layers;
     int channels[MAX_LEVELS], depth[MAX_LEVELS]; // depth: transformer blocks, 0 without attention
+    // Its attention reads the context alone, where no layer attends to the picture itself.
+    bool only_cross[MAX_LEVELS];
     int context;
     bool linear; // the transformer's projections are linear layers, not 1x1 convolutions
     int mid_depth;
@@ -96,6 +98,8 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
     snprintf(name, sizeof name, "%s.1.transformer_blocks.0.attn2.to_k.weight", block);
     u->context = fum_loader_need(loader, prefix, 1, name, err);
     u->linear = !DIM(2, "%s.1.proj_in.weight", block);
+    int from = DIM(1, "%s.1.transformer_blocks.0.attn1.to_k.weight", block);
+    u->only_cross[u->count] = from != channels && from == u->context;
     return u->context > 0;
 }
 
@@ -158,6 +162,9 @@ static bool read_named_levels(const fum_loader *loader, const char *prefix, stru
                  "down_blocks.%d.attentions.0.transformer_blocks.0.attn2.to_k.weight", level);
         u->context = fum_loader_need(loader, prefix, 1, name, err);
         u->linear = !DIM(2, "down_blocks.%d.attentions.0.proj_in.weight", level);
+        int from =
+            DIM(1, "down_blocks.%d.attentions.0.transformer_blocks.0.attn1.to_k.weight", level);
+        u->only_cross[level] = from != u->channels[level] && from == u->context;
         if (!u->context) return false;
     }
     while (u->mid_depth < MAX_DEPTH &&
@@ -169,6 +176,17 @@ static bool read_named_levels(const fum_loader *loader, const char *prefix, stru
                                               "its UNet has no cross-attention, which is not "
                                               "supported",
                                               err) != NULL;
+}
+
+// Adds which levels have no attention to the picture itself, if any have none.
+static bool add_only_cross(cJSON *json, const struct levels *u) {
+    bool any = false;
+    for (int i = 0; i < u->count; i++) any = any || u->only_cross[i];
+    cJSON *list = any ? cJSON_AddArrayToObject(json, "only_cross_attention") : NULL;
+    bool good = list || !any;
+    for (int i = 0; i < u->count && list && good; i++)
+        good = cJSON_AddItemToArray(list, cJSON_CreateBool(u->only_cross[i]));
+    return good;
 }
 
 static bool add_levels(cJSON *json, const struct levels *u, const struct fum_family *family) {
@@ -194,6 +212,7 @@ static bool add_levels(cJSON *json, const struct levels *u, const struct fum_fam
            add_int(json, "cross_attention_dim", u->context) &&
            add_ints(json, "attention_head_dim", heads, u->count) &&
            add_ints(json, "transformer_layers_per_block", depth, u->count) &&
+           add_only_cross(json, u) &&
            cJSON_AddBoolToObject(json, "use_linear_projection", u->linear);
 }
 

@@ -78,6 +78,11 @@ enum fum_result fum_model_open_file(fum_model *model, struct fum_error *err);
 // Takes over the scheduler of a single file, its own or its family's.
 enum fum_result fum_model_take_scheduler(fum_model *model, const struct fum_checkpoint *checkpoint,
                                          struct fum_error *err);
+// Describes the small picture that the UNet reads beside its latents, if it does.
+enum fum_result fum_model_read_low_res(fum_model *model, struct fum_error *err);
+// Returns the settings of the scheduler that noises the small picture, as diffusers has them for
+// single files. NULL when memory is out.
+cJSON *fum_model_low_res_config(void);
 // Opens info.path as the folder of one autoencoder, without model_index.json. *found: it is one. A
 // VQModel may have a prior, then the model's family is set.
 enum fum_result fum_model_open_autoencoder(fum_model *model, bool *found, struct fum_error *err);

@@ -42,6 +42,9 @@ static const float xl_colours[FUM_LATENT_CHANNELS * 3 + 3] = {
 #define SD1_TRAITS .freeu = {1.5f, 1.6f, 0.9f, 0.2f}, .colours = sd_colours
 #define SD2_TRAITS .freeu = {1.4f, 1.6f, 0.9f, 0.2f}, .colours = sd_colours
 
+// The scaling_factor of the x4 upscaler's VAE, which diffusers sets if the folder has another.
+#define X4_SCALE 0.08333
+
 // Models of pictures without text (Ho et al. 2020); steps are those of the diffusers pipelines.
 #define PIXELS(title_, class_, steps_)                                                     \
     .name = class_, .title = title_, .class_name = class_, .steps = steps_, .guidance = 1, \
@@ -79,6 +82,25 @@ const struct fum_family fum_families[] = {
      .traits = {XL_TRAITS, .vae_overflows_f16 = true}},
     {XL, .name = "sdxl-refiner-custom", .title = "Stable Diffusion XL refiner, custom size",
      .time_ids = 5, .traits = {XL_TRAITS}},
+    // Channels of latents and of the picture that is enlarged.
+    {.name = "sd-x4-upscaler",
+     .title = "Stable Diffusion x4 upscaler",
+     .class_name = "StableDiffusionUpscalePipeline",
+     .size = 512,
+     .steps = 75,
+     .guidance = 9,
+     .sampler = "ddim",
+     .latent = true,
+     .prediction = "v_prediction",
+     .file = {.sign = "cond_stage_model.model.",
+              .in_channels = 7,
+              .text = {OPENCLIP("cond_stage_model.model.")},
+              .scheduler = "DDIMScheduler",
+              .betas = {0.0001, 0.02},
+              .heads = 8,
+              .vae_scale = X4_SCALE},
+     .traits = {.freeu = {1.4f, 1.6f, 0.9f, 0.2f}, .vae_scale = X4_SCALE},
+     .file_clip_skip = 2},
     {SD, .name = "sd2", .title = "Stable Diffusion 2.x", .context_channels = 1024, .size = 768,
      .prediction = "v_prediction",
      .file = {.sign = "cond_stage_model.model.",
@@ -159,7 +181,8 @@ const struct fum_family *fum_family_match(const char *class_name, int context_ch
 
 const struct fum_family *fum_family_of_context(int context_channels) {
     for (int i = 0; i < fum_family_count; i++)
-        if (fum_families[i].file.sign && fum_families[i].context_channels == context_channels)
+        if (fum_families[i].file.sign && fum_families[i].context_channels == context_channels &&
+            !fum_families[i].file.in_channels)
             return &fum_families[i];
     return NULL;
 }

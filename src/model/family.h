@@ -22,7 +22,8 @@ struct fum_model_traits {
     double aesthetic, negative_aesthetic; // time ids of models that take five
     bool vae_overflows_f16;               // known to overflow: decode in f32 from the start
     bool unit_pixels;                     // the UNet's own pictures are in 0..1, not in -1..1
-    const float *ays;                     // sigmas of the schedule "ays"; NULL: SD 1.5's
+    double vae_scale; // scaling_factor, whatever the folder says; 0: the folder's
+    const float *ays; // sigmas of the schedule "ays"; NULL: SD 1.5's
     // The colours of latents, from -1 to 1: factors [4, 3], then offsets [3]. NULL: not known.
     const float *colours;
     float freeu[4]; // FreeU's usual b1, b2, s1, s2
@@ -38,9 +39,11 @@ struct fum_family_text {
 // What a single file in the original layout leaves unsaid.
 struct fum_family_file {
     const char *sign; // prefix of tensors that only this family's files hold; NULL: no such files
+    int in_channels;  // of the UNet of such files; 0: any
     struct fum_family_text text[FUM_MODEL_MAX_TEXT];
     const char *scheduler; // the class that diffusers ships
     bool skip_prk_steps;   // that scheduler's setting
+    double betas[2];       // that scheduler's first and last; 0: those of SD 1.x
     int heads;             // attention heads of every level; 0: heads of 64 channels
     double vae_scale;      // scaling_factor
     bool vae_upcast;       // force_upcast

@@ -144,7 +144,7 @@ enum fum_result fum_model_check_fit(const fum_model *model, struct fum_error *er
 enum fum_result fum_model_check_usable(const fum_model *model, struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
     int latents = v->vae.latent_channels, in = v->unet.in_channels;
-    if (in != latents && in != 2 * latents && in != 2 * latents + 1)
+    if (in != latents && in != 2 * latents && in != 2 * latents + 1 && !v->low_res.reads)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: %s model, whose UNet also reads a picture (%d channels, the "
                              "latents have %d); generate cannot use it yet",

@@ -140,7 +140,8 @@ static enum fum_result parse_components(fum_model *model, struct fum_error *err)
     if (result) return result;
     v->unet_weights = fum_names_source(unet->names);
     v->vae_weights = fum_names_source(vae->names);
-    return fum_model_check_fit(model, err);
+    result = fum_model_read_low_res(model, err);
+    return result ? result : fum_model_check_fit(model, err);
 }
 
 // Returns `latent` latent pixels of the training pictures in pixels; if 0, the family's size.
@@ -175,6 +176,7 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     bool folder = model->folder || model->of_folder;
     *t = family->traits;
     t->unit_pixels = draws_unit_pixels(model, t->unit_pixels);
+    if (t->vae_scale > 0) model->view.vae.scale = t->vae_scale;
     t->vae_overflows_f16 = t->vae_overflows_f16 && !model->view.vae.kind->fits_f16;
     t->skip_negative = !folder; // as A1111 does; diffusers skips layers of the prompt alone
     t->skip_base = folder ? family->folder_skip : 0;

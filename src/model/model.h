@@ -26,6 +26,13 @@ struct fum_model_text {
     int new_rows; // of embeddings, at the end of the table; config.vocab counts them
 };
 
+// The small picture that an upscaler's UNet reads beside its latents, to enlarge it.
+struct fum_model_low_res {
+    bool reads;                        // the UNet does
+    struct fum_sample_config schedule; // of the noise that is added to it
+    int max_level;                     // the highest timestep of that noise
+};
+
 struct fum_model_view {
     int num_text;
     struct fum_model_text text[FUM_MODEL_MAX_TEXT];
@@ -40,6 +47,7 @@ struct fum_model_view {
     const struct fum_vq_config *vqvae;         // with a UNet if it has a prior
     bool kl;                                   // an AutoencoderKL alone, which `vae` describes
     struct fum_sample_config schedule;         // the model's own scheduler settings
+    struct fum_model_low_res low_res;
     // the default for fum_sample_create; NULL: what stands for the settings' class
     const char *sampler;
     struct fum_model_traits traits;

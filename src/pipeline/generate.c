@@ -146,6 +146,7 @@ static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run
     const struct fum_unet_config *unet = &pipe->view->unet;
     const struct fum_generate_params *p = run->params;
     bool has_classes = unet->class_embed != FUM_UNET_CLASS_NONE;
+    if (run->labelled) return FUM_OK;
     run->class_label = p->class_label;
     if (!has_classes && p->has_class && !p->classifier)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s has no classes: leave --class out",

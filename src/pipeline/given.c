@@ -32,11 +32,13 @@ enum fum_result fum_given_read(const struct fum_run *run, const struct fum_image
     return result;
 }
 
-// Returns a side of the run: the request's, or the picture's, rounded down.
+// Returns a side of the run: the request's, or the picture's, rounded down. An upscaler's is so
+// many times as long.
 static int choose_side(const fum_pipeline *pipe, int requested, int side) {
     int multiple = fum_model_get_info(pipe->model)->size_multiple;
     if (requested) return requested;
-    return FUM_MAX(side / multiple, 1) * multiple;
+    int longer = pipe->view->low_res.reads ? fum_vae_factor(&pipe->view->vae) : 1;
+    return FUM_MAX(side / multiple, 1) * multiple * longer;
 }
 
 enum fum_result fum_given_open(const fum_pipeline *pipe, struct fum_run *run,
@@ -53,16 +55,22 @@ enum fum_result fum_given_open(const fum_pipeline *pipe, struct fum_run *run,
     return FUM_OK;
 }
 
-enum fum_result fum_given_fit(const struct fum_run *run, const struct fum_bitmap *from,
-                              struct fum_bitmap *to, struct fum_error *err) {
+enum fum_result fum_given_fit_to(const struct fum_run *run, const struct fum_bitmap *from,
+                                 struct fum_bitmap_box size, struct fum_bitmap *to,
+                                 struct fum_error *err) {
     static const enum fum_bitmap_fit ways[] = {[FUM_RESIZE_STRETCH] = FUM_BITMAP_STRETCH,
                                                [FUM_RESIZE_CROP] = FUM_BITMAP_COVER,
                                                [FUM_RESIZE_PAD] = FUM_BITMAP_INSIDE};
-    const struct fum_bitmap_box size = {0, 0, run->width, run->height};
     if ((size_t)run->params->resize_mode >= FUM_COUNT(ways))
         return fum_error_set(err, FUM_ERR_ARG, "there is no resize mode %d",
                              (int)run->params->resize_mode);
     return fum_bitmap_fit(from, ways[run->params->resize_mode], size, to, err);
+}
+
+enum fum_result fum_given_fit(const struct fum_run *run, const struct fum_bitmap *from,
+                              struct fum_bitmap *to, struct fum_error *err) {
+    const struct fum_bitmap_box size = {0, 0, run->width, run->height};
+    return fum_given_fit_to(run, from, size, to, err);
 }
 
 #define DEFAULT_STRENGTH 0.75
@@ -128,6 +136,7 @@ void fum_given_free(struct fum_given *given) {
     fum_bitmap_free(&given->mask.whole);
     fum_bitmap_free(&given->mask.soft);
     fum_free(given->mask.latents);
+    free_latents(&given->small);
     free_latents(&given->start);
     free_latents(&given->masked);
     *given = (struct fum_given){0};

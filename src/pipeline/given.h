@@ -15,6 +15,7 @@ struct fum_start;
 
 // Latents of a picture that is given, each [height, width, channels] of latent pixels.
 struct fum_given_latents {
+    int channels;     // 0: those of the model's latents
     bool drawn;       // the picture's generator has a draw for them, at their place in its order
     float *mean;      // NULL: the draw is dropped
     float *deviation; // of their distribution; NULL: the mean is taken
@@ -33,6 +34,8 @@ struct fum_given {
     struct fum_bitmap picture;  // at the size of the run
     struct fum_mask mask;       // where it changes; no `soft`: everywhere
     double strength;            // as requested, or the default
+    // The small picture that is enlarged, drawn first.
+    struct fum_given_latents small;
     // Latents to start from, drawn before the noise. Each picture of a batch gets its own in
     // fum_start.image, if there is a mean.
     struct fum_given_latents start;
@@ -46,7 +49,11 @@ enum fum_result fum_given_read(const struct fum_run *run, const struct fum_image
 // Reads the picture to start from, and sets the size of the run unless the request has one.
 enum fum_result fum_given_open(const fum_pipeline *pipe, struct fum_run *run,
                                struct fum_error *err);
-// Scales a picture to the size of the run, as the request says.
+// Scales a picture to a size, as the request says.
+enum fum_result fum_given_fit_to(const struct fum_run *run, const struct fum_bitmap *from,
+                                 struct fum_bitmap_box size, struct fum_bitmap *to,
+                                 struct fum_error *err);
+// Scales it to the size of the run.
 enum fum_result fum_given_fit(const struct fum_run *run, const struct fum_bitmap *from,
                               struct fum_bitmap *to, struct fum_error *err);
 // Sets the picture at the size of the run and the strength.

@@ -9,11 +9,15 @@
 #include <string.h>
 
 // Reorders [channels, pixels] to [pixels, channels], scaled.
-static void to_channels_last(const float *in, float *out, const struct fum_run *run, float scale) {
-    size_t channels = (size_t)run->latent_channels;
+static void reorder(const struct fum_run *run, const float *in, float *out, size_t channels,
+                    float scale) {
     size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width;
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) out[p * channels + c] = in[c * pixels + p] * scale;
+}
+
+static void to_channels_last(const float *in, float *out, const struct fum_run *run, float scale) {
+    reorder(run, in, out, (size_t)run->latent_channels, scale);
 }
 
 // Returns the angle between two vectors; 0 if one is 0.
@@ -61,12 +65,13 @@ static struct generators begin(const struct fum_run *run, int image) {
     return g;
 }
 
-// Draws one tensor of a picture.
-static void draw(const struct fum_run *run, struct generators *g, const struct fum_start *n) {
-    fum_rng_normal(&g->rng[0], n->draw, n->one);
+// Draws one tensor of a picture, of `count` values.
+static void draw(const struct fum_run *run, struct generators *g, const struct fum_start *n,
+                 size_t count) {
+    fum_rng_normal(&g->rng[0], n->draw, count);
     if (!run->ends) return;
-    fum_rng_normal(&g->rng[1], n->draw + n->one, n->one);
-    fum_noise_mix(n->draw, n->draw + n->one, n->one, g->share);
+    fum_rng_normal(&g->rng[1], n->draw + count, count);
+    fum_noise_mix(n->draw, n->draw + count, count, g->share);
 }
 
 // Sets the first noise, which the caller may give.
@@ -80,19 +85,27 @@ static void draw_first(const struct fum_run *run, struct generators *g, const st
     } else if (params->noise) {
         memcpy(n->draw, params->noise + (size_t)image * n->one, n->one * sizeof *n->draw);
     } else {
-        draw(run, g, n);
+        draw(run, g, n, n->one);
         if (params->subseed_strength > 0)
             fum_noise_vary(run, params->subseed + (uint64_t)image, n->draw, n->draw + n->one);
     }
 }
 
-// Draws the latents of a picture that is given from their distribution, channels last.
+static size_t count_channels(const struct fum_run *run, const struct fum_given_latents *latents) {
+    return (size_t)(latents->channels ? latents->channels : run->latent_channels);
+}
+
+// Draws the latents of a picture that is given from their distribution, channels last. They are
+// those of the b-th picture of `all`.
 static void draw_given(const struct fum_run *run, struct generators *g, const struct fum_start *n,
-                       const struct fum_given_latents *latents, float *out) {
-    if (latents->drawn) draw(run, g, n);
+                       const struct fum_given_latents *latents, float *all, size_t b) {
+    size_t channels = count_channels(run, latents),
+           count = n->one / (size_t)run->latent_channels * channels;
+    if (latents->drawn) draw(run, g, n, count);
     if (!latents->mean) return;
-    if (latents->deviation) to_channels_last(n->draw, out, run, 1);
-    for (size_t i = 0; i < n->one; i++)
+    float *out = all + b * count;
+    if (latents->deviation) reorder(run, n->draw, out, channels, 1);
+    for (size_t i = 0; i < count; i++)
         out[i] = latents->mean[i] + (latents->deviation ? latents->deviation[i] * out[i] : 0);
 }
 
@@ -111,7 +124,8 @@ static void draw_start(const struct fum_run *run, struct generators *g, struct f
     const struct fum_sample_program *program = run->program;
     size_t at = b * n->one;
     float *state = n->state + at;
-    draw_given(run, g, n, &run->given.start, n->image ? n->image + at : NULL);
+    draw_given(run, g, n, &run->given.small, n->small, b);
+    draw_given(run, g, n, &run->given.start, n->image, b);
     draw_first(run, g, n, image);
     to_channels_last(n->draw, n->noise + at, run, 1);
     if (n->image && run->params->inpaint_fill == FUM_INPAINT_NOISE)
@@ -120,7 +134,7 @@ static void draw_start(const struct fum_run *run, struct generators *g, struct f
     if (n->image && program->image_scale != 0)
         for (size_t i = 0; i < n->one; i++)
             state[i] += (float)program->image_scale * n->image[at + i];
-    draw_given(run, g, n, &run->given.masked, n->masked ? n->masked + at : NULL);
+    draw_given(run, g, n, &run->given.masked, n->masked, b);
 }
 
 void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, int image) {
@@ -132,7 +146,7 @@ void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, in
         if (params->step_noise)
             memcpy(n->draw, params->step_noise + row * n->one, n->one * sizeof *n->draw);
         else
-            draw(run, &g, n);
+            draw(run, &g, n, n->one);
         to_channels_last(n->draw, n->rows + ((size_t)r * n->batch + b) * n->one, run, 1);
     }
 }
@@ -140,15 +154,19 @@ void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, in
 // Allocates the members of a start for a batch; unused ones stay NULL.
 static bool alloc_start(const struct fum_run *run, const struct fum_denoiser *d,
                         struct fum_start *n) {
-    size_t all = n->batch * n->one;
+    const struct fum_given *given = &run->given;
+    size_t all = n->batch * n->one,
+           small = n->one / (size_t)run->latent_channels * count_channels(run, &given->small);
     n->state = fum_calloc((size_t)d->history * all, sizeof *n->state);
-    n->draw = fum_alloc(2 * n->one, sizeof *n->draw);
+    n->draw = fum_alloc(2 * FUM_MAX(n->one, small), sizeof *n->draw);
     n->noise = fum_alloc(all, sizeof *n->noise);
     if (d->noise) n->rows = fum_calloc((size_t)d->noise_rows * all, sizeof *n->rows);
-    if (run->given.start.mean) n->image = fum_alloc(all, sizeof *n->image);
-    if (run->given.masked.mean) n->masked = fum_alloc(all, sizeof *n->masked);
+    if (given->small.mean) n->small = fum_alloc(n->batch * small, sizeof *n->small);
+    if (given->start.mean) n->image = fum_alloc(all, sizeof *n->image);
+    if (given->masked.mean) n->masked = fum_alloc(all, sizeof *n->masked);
     return n->state && n->draw && n->noise && (!d->noise || n->rows) &&
-           (!run->given.start.mean || n->image) && (!run->given.masked.mean || n->masked);
+           (!given->small.mean || n->small) && (!given->start.mean || n->image) &&
+           (!given->masked.mean || n->masked);
 }
 
 enum fum_result fum_start_draw(const struct fum_run *run, const struct fum_denoiser *d, int first,
@@ -170,6 +188,7 @@ void fum_start_release(struct fum_start *n) {
     fum_free(n->draw);
     fum_free(n->noise);
     fum_free(n->rows);
+    fum_free(n->small);
     fum_free(n->image);
     fum_free(n->masked);
 }

@@ -171,6 +171,7 @@ struct fum_run {
     float guidance;
     double tolerance;                        // of an adaptive program
     float class_label;                       // used by models with classes
+    bool labelled;                           // a task has set it
     struct fum_changes changes;              // of the networks
     struct fum_tasks tasks;                  // that the request calls for
     struct fum_given given;                  // its pictures
@@ -251,6 +252,7 @@ struct fum_start {
     float *noise;                // first of every picture, before it is scaled
     // Latents of every picture, drawn from those of run->given. NULL: none are given.
     float *image, *masked;
+    float *small;      // the small picture of each, from run->given.small; NULL: there is none
     size_t one, batch; // values of a picture; pictures
 };
 // Draws the noise of a picture, the batch's b-th, from its own generator. As torch draws them, the

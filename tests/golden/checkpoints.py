@@ -74,6 +74,11 @@ FAMILIES = {
                          addition_time_embed_dim=8, projection_class_embeddings_input_dim=20 + 5 * 8),
         vae=vae_config([8, 16]),
         text={"text_encoder_2": ("openclip", "conditioner.embedders.0.model.", text_config(24, 2, "gelu", 20))}),
+    "x4": dict(
+        unet=unet_config([8, 16, 24], [0, 1, 1], [1, 1, 1], 24, [8] * 3, True, layers=1, in_channels=7, num_class_embeds=12,
+                         only_cross_attention=[False, True, False]),
+        vae=vae_config([8, 16, 24], 1),
+        text={"text_encoder": ("openclip", "cond_stage_model.model.", text_config(24, 2, "gelu"))}),
 }
 
 
@@ -132,7 +137,7 @@ RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_
           "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}
 UNET = {"time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
         "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
-        "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2"}
+        "class_embedding": "label_emb", "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2"}
 
 
 def unet_name(name, config):

@@ -206,7 +206,8 @@ static void check_named(const struct golden *g, const struct fum_checkpoint *c) 
     }
 }
 
-static void check_family(const char *name, const char *family, const char *kind) {
+static void check_family(const char *name, const char *family, const char *kind,
+                         const char *prediction) {
     static struct golden g;
     struct fum_error err = {0};
     struct fum_checkpoint c;
@@ -215,8 +216,8 @@ static void check_family(const char *name, const char *family, const char *kind)
     assert_ok(fum_checkpoint_detect(&c, loader, &err), err);
     assert_string_equal(c.family->name, family);
     assert_string_equal(fum_checkpoint_kind(c.in_channels), kind);
-    assert_string_equal(c.prediction, "epsilon");
-    assert_string_equal(fum_json_string(c.scheduler, "prediction_type", ""), "epsilon");
+    assert_string_equal(c.prediction, prediction);
+    assert_string_equal(fum_json_string(c.scheduler, "prediction_type", ""), prediction);
     bool *used = calloc(g.count, sizeof *used);
     size_t parts = 0;
     const cJSON *part;
@@ -239,22 +240,28 @@ static void check_family(const char *name, const char *family, const char *kind)
 
 static void sd1_is_found_whole(void **state) {
     (void)state;
-    check_family("sd1", "sd1", "a text-to-image");
+    check_family("sd1", "sd1", "a text-to-image", "epsilon");
 }
 
 static void sd2_is_found_whole(void **state) {
     (void)state;
-    check_family("sd2", "sd2", "an inpainting");
+    check_family("sd2", "sd2", "an inpainting", "epsilon");
 }
 
 static void sdxl_is_found_whole(void **state) {
     (void)state;
-    check_family("sdxl", "sdxl", "a text-to-image");
+    check_family("sdxl", "sdxl", "a text-to-image", "epsilon");
 }
 
 static void refiner_is_found_whole(void **state) {
     (void)state;
-    check_family("refiner", "sdxl-refiner", "a text-to-image");
+    check_family("refiner", "sdxl-refiner", "a text-to-image", "epsilon");
+}
+
+// Levels without attention to the picture itself, and a table of noise levels.
+static void the_x4_upscaler_is_found_whole(void **state) {
+    (void)state;
+    check_family("x4", "sd-x4-upscaler", "an upscaling", "v_prediction");
 }
 
 // A part's own file in diffusers' layout, in both spellings of the text encoder and of the VAE's
@@ -715,6 +722,7 @@ int main(void) {
         cmocka_unit_test(sd2_is_found_whole),
         cmocka_unit_test(sdxl_is_found_whole),
         cmocka_unit_test(refiner_is_found_whole),
+        cmocka_unit_test(the_x4_upscaler_is_found_whole),
         cmocka_unit_test(a_parts_own_file),
         cmocka_unit_test(finds_factors_of_weights),
         cmocka_unit_test(finds_both_projections),

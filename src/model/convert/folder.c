@@ -248,6 +248,8 @@ static enum fum_result write_index(struct folder *f, const struct fum_checkpoint
     bool good = index &&
                 cJSON_AddStringToObject(index, "_class_name", checkpoint->family->class_name) &&
                 add_entry(index, "scheduler", "diffusers", scheduler);
+    if (good && model->view.low_res.reads)
+        good = add_entry(index, "low_res_scheduler", "diffusers", "DDPMScheduler");
     for (int i = 0; i < model->num_components && good; i++) {
         const struct fum_model_component *component = &model->components[i];
         bool text = !strncmp(component->name, "text_encoder", 12);
@@ -260,6 +262,18 @@ static enum fum_result write_index(struct folder *f, const struct fum_checkpoint
     enum fum_result result =
         good ? write_json(f, "model_index.json", index) : fum_convert_no_memory(f->c);
     cJSON_Delete(index);
+    return result;
+}
+
+// Writes the settings of the schedulers.
+static enum fum_result write_schedulers(struct folder *f, const struct fum_checkpoint *checkpoint) {
+    enum fum_result result =
+        write_json(f, "scheduler/scheduler_config.json", checkpoint->scheduler);
+    if (result || !f->model->view.low_res.reads) return result;
+    cJSON *low = fum_model_low_res_config();
+    result = low ? write_json(f, "low_res_scheduler/scheduler_config.json", low)
+                 : fum_convert_no_memory(f->c);
+    cJSON_Delete(low);
     return result;
 }
 
@@ -300,8 +314,7 @@ static enum fum_result write_of_file(struct folder *f) {
         if (!result) result = write_component(f, &model->components[i]);
     }
     if (!result && !restored) result = write_index(f, &checkpoint);
-    if (!result && !restored)
-        result = write_json(f, "scheduler/scheduler_config.json", checkpoint.scheduler);
+    if (!result && !restored) result = write_schedulers(f, &checkpoint);
     if (!result) result = write_tokenizers(f, &checkpoint);
     fum_checkpoint_free(&checkpoint);
     return result;

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// Pictures enlarged by an upscaling model against diffusers, in f32, with all draws from the seed.
+
+#include "fits.h"
+
+#include "base/macros.h"
+#include "io/image.h"
+
+struct context {
+    fum_device *device;
+    struct golden golden;
+    fum_model *model;
+    fum_pipeline *pipe;
+};
+
+// Returns the picture of a case as the bytes of a PNG, which the caller frees.
+static struct fum_image_source png_of(const struct context *c, int height) {
+    struct fum_error err = {0};
+    char name[32];
+    uint8_t *png = NULL;
+    size_t bytes = 0;
+    snprintf(name, sizeof name, "picture%d", height);
+    const struct fum_loader_tensor *t = fum_loader_find(c->golden.tensors, name);
+    assert_non_null(t);
+    const struct fum_picture picture = {.pixels = t->view.data,
+                                        .width = (int)t->view.dim[1],
+                                        .height = (int)t->view.dim[0],
+                                        .channels = 3};
+    ok(fum_image_encode_png(&picture, &png, &bytes, &err), &err);
+    return (struct fum_image_source){.data = png, .bytes = bytes};
+}
+
+static struct fum_generate_params read_case(const struct context *c, const cJSON *spec,
+                                            struct kept *kept) {
+    return (struct fum_generate_params){
+        .prompt = fum_json_string(spec, "prompt", ""),
+        .negative = fum_json_string(spec, "negative", NULL),
+        .steps = (int)fum_json_number(spec, "steps", 0),
+        .sampler = fum_json_string(spec, "sampler", NULL),
+        .guidance = (float)fum_json_number(spec, "guidance", 0),
+        .has_class = true,
+        .class_label = (float)fum_json_number(spec, "level", 0),
+        .seed = (uint64_t)fum_json_number(spec, "seed", 0),
+        .rng = FUM_RNG_CPU,
+        .init_image = png_of(c, (int)fum_json_number(spec, "height", 0)),
+        .on_image = keep,
+        .user = kept,
+    };
+}
+
+static void release(struct fum_generate_params *params) {
+    fum_free((void *)(uintptr_t)params->init_image.data);
+    params->init_image = (struct fum_image_source){0};
+}
+
+static bool run_case(struct context *c, int index, const cJSON *spec) {
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    struct fum_generate_params params = read_case(c, spec, &kept);
+    ok(fum_generate(c->pipe, &params, &err), &err);
+    const struct fit fit = golden_fit(&c->golden, index, &kept);
+    bool good = fit.latents <= 1e-3 && fit.picture >= 50 && kept.width == 48;
+    print_message("%d %-8s level %2.0f: latents %.2e, picture %.1f dB%s\n", index, params.sampler,
+                  (double)params.class_label, fit.latents, fit.picture,
+                  good ? "" : "  <-- out of bounds");
+    release(&params);
+    kept_free(&kept);
+    return good;
+}
+
+static void runs_match_diffusers(void **state) {
+    struct context *c = *state;
+    int index = 0, bad = 0;
+    const cJSON *spec;
+    cJSON_ArrayForEach(spec, c->golden.cases) bad += !run_case(c, index++, spec);
+    assert_true(index > 0);
+    assert_int_equal(bad, 0);
+    assert_int_equal(fum_device_validation_messages(c->device), 0);
+}
+
+// Without a level there is one, and the model's own size and number of steps are known.
+static void levels_have_a_default(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct kept kept[2] = {{0}};
+    for (int i = 0; i < 2; i++) {
+        struct fum_generate_params params =
+            read_case(c, cJSON_GetArrayItem(c->golden.cases, 0), &kept[i]);
+        params.has_class = i == 0;
+        ok(fum_generate(c->pipe, &params, &err), &err);
+        release(&params);
+    }
+    assert_int_equal(kept[0].bytes, kept[1].bytes);
+    assert_memory_equal(kept[0].pixels, kept[1].pixels, kept[0].bytes);
+    const struct fum_model_info *info = fum_model_get_info(c->model);
+    assert_int_equal(info->steps, 75);
+    assert_true(info->guidance == 9);
+    assert_string_equal(info->sampler, "ddim");
+    for (int i = 0; i < 2; i++) kept_free(&kept[i]);
+}
+
+static void a_size_of_ones_own_fits_the_picture(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    struct fum_generate_params params = read_case(c, cJSON_GetArrayItem(c->golden.cases, 0), &kept);
+    params.width = 40;
+    params.height = 24;
+    ok(fum_generate(c->pipe, &params, &err), &err);
+    assert_int_equal(kept.width, 40);
+    assert_int_equal(kept.bytes, 3 * 40 * 24);
+    release(&params);
+    kept_free(&kept);
+}
+
+static void refuse(struct context *c, const struct fum_generate_params *params, const char *says) {
+    struct fum_error err = {0};
+    assert_int_not_equal(fum_generate(c->pipe, params, &err), FUM_OK);
+    if (!strstr(err.text, says)) fail_msg("\"%s\" does not say \"%s\"", err.text, says);
+}
+
+static void what_it_cannot_draw_is_refused(void **state) {
+    struct context *c = *state;
+    struct kept kept = {0};
+    struct fum_generate_params params = read_case(c, cJSON_GetArrayItem(c->golden.cases, 0), &kept);
+    params.class_label = 31;
+    refuse(c, &params, "--noise-level takes 0 to 30");
+    params.class_label = 2.5f;
+    refuse(c, &params, "noise level 2.5");
+    params.class_label = 2;
+    params.mask = params.init_image;
+    refuse(c, &params, "leave --mask out");
+    params.mask = (struct fum_image_source){0};
+    release(&params);
+    refuse(c, &params, "give one with --init-img");
+    assert_int_equal(kept.count, 0);
+}
+
+static int set_up(void **state) {
+    static struct context c;
+    char path[1024];
+    *state = &c;
+    golden_open(&c.golden, "low-res");
+    c.device = open_device(true);
+    snprintf(path, sizeof path, "%s/model-x4", getenv("FUM_TEST_DATA"));
+    c.model = open_model(path);
+    c.pipe = open_pipeline(c.device, c.model, FUM_PRECISION_F32, NULL);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct context *c = *state;
+    fum_pipeline_destroy(&c->pipe);
+    fum_model_destroy(&c->model);
+    fum_device_destroy(&c->device);
+    golden_close(&c->golden);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_match_diffusers),
+                                       cmocka_unit_test(levels_have_a_default),
+                                       cmocka_unit_test(a_size_of_ones_own_fits_the_picture),
+                                       cmocka_unit_test(what_it_cannot_draw_is_refused)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
