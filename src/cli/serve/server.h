@@ -7,6 +7,8 @@
 #include "jobs.h"
 #include "metrics.h"
 
+#include <pthread.h>
+
 struct serve_options {
     struct cli_list models, devices;
     const char *models_dir, *lora_dir, *embeddings_dir, *upscalers_dir;
@@ -20,10 +22,32 @@ struct server {
     const struct serve_options *options;
     struct jobs *jobs;
     struct metrics *metrics;
-    struct job_context context; // of jobs that come in
-    // The files that are offered. Taken with server_catalogue, since a refresh replaces it.
-    struct catalogue *catalogue;
+    struct job_context context;  // of jobs that come in, without its catalogue
+    struct catalogue *catalogue; // taken with server_catalogue, since a refresh replaces it
+    pthread_rwlock_t catalogue_lock;
     int port; // that is listened on
 };
+
+// ---- server_jobs.c ----
+
+// Lists the files that are offered, opens the queue, and starts drawing. Returns 0, or prints the
+// error and returns an exit status. server_close_jobs undoes it, also after a failure.
+int server_open_jobs(struct server *server);
+void server_close_jobs(struct server *server);
+
+// Returns the files that are offered, which stay until server_catalogue_done. Not for longer than a
+// request that does not wait.
+const struct catalogue *server_catalogue(struct server *server);
+void server_catalogue_done(struct server *server);
+// Lists the files again. Returns as server_open_jobs does; after an error the old list stays.
+int server_refresh(struct server *server);
+
+// Reads the fields of a job with the files that are offered now, as job_spec_read does.
+bool server_read_job(struct server *server, struct job_spec *spec, const cJSON *fields,
+                     struct job_error *error);
+// Takes a job in, with the Idempotency-Key of the request. False: the request is answered with the
+// error. True: response->status is 201, or 200 for a key that was used.
+bool server_submit(const struct http_request *request, struct http_response *response,
+                   const struct jobs_new *job, char id[JOB_ID_BYTES]);
 
 #endif
