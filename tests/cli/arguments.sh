@@ -9,7 +9,7 @@ expect 0 '^fumarole [0-9]+\.[0-9]+\.[0-9]+$' --version
 expect 2 'did you mean devices' device
 expect 2 'unknown command' xyzzy
 expect 2 'fumarole generate draws a prompt' 'a red heart'
-for command in tokenize devices selftest bench tune evaluate; do
+for command in tokenize devices selftest bench tune evaluate serve; do
     expect 0 "usage: fumarole $command" "$command" --help
     expect 2 'unknown option' "$command" --no-such-option-at-all
 done

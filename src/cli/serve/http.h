@@ -68,7 +68,7 @@ struct http_error {
 // Answers with an error in the dialect of the route. The text becomes one escaped line.
 void http_answer_error(const struct http_request *request, struct http_response *response,
                        const struct http_error *error, const char *fmt, ...) FUM_PRINTF(4, 5);
-// The same for fields of a job that were refused.
+// Answers for fields of a job that were refused.
 void http_answer_refusal(const struct http_request *request, struct http_response *response,
                          const struct job_error *error);
 

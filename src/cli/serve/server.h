@@ -6,17 +6,9 @@
 #include "http.h"
 #include "jobs.h"
 #include "metrics.h"
+#include "serve_options.h"
 
 #include <pthread.h>
-
-struct serve_options {
-    struct cli_list models, devices;
-    const char *models_dir, *lora_dir, *embeddings_dir, *upscalers_dir;
-    const char *listen_ip, *state_dir, *api_key_file, *cors;
-    int port, max_queue, max_pixels, idle_unload;
-    int log_format;
-    bool verbose;
-};
 
 struct server {
     const struct serve_options *options;

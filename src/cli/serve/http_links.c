@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+// Watches connections: libmicrohttpd's own timeout is one of silence, which a byte now and then
+// evades.
+#define _GNU_SOURCE
+
+#include "http_inner.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { TICK_MILLISECONDS = 200, MAKE_ROOM = 32 };
+
+struct http_links {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t watch;
+    struct http_link *first; // the newest
+    int count;
+    bool stop;
+    void (*on_timeout)(void *user);
+    void *user;
+};
+
+// Sends an error beside libmicrohttpd, if the client takes it at once.
+static bool send_error(int fd, int status, const char *message) {
+    char answer[1024], body[512];
+    snprintf(body, sizeof body,
+             "{\"error\":{\"message\":\"%s\",\"type\":\"invalid_request_error\",\"param\":null,"
+             "\"code\":null},\"detail\":\"%s\"}",
+             message, message);
+    int bytes = snprintf(answer, sizeof answer,
+                         "HTTP/1.1 %d Refused\r\nConnection: close\r\n"
+                         "X-Content-Type-Options: nosniff\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %zu\r\n\r\n%s",
+                         status, strlen(body), body);
+    return send(fd, answer, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == bytes;
+}
+
+// Returns when the last byte arrived, or 0 if the system does not report it.
+static double find_last_byte(int fd) {
+#if defined(__linux__)
+    struct tcp_info info;
+    socklen_t bytes = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0)
+        return fum_time_now() - info.tcpi_last_data_recv / 1000.0;
+#endif
+    (void)fd;
+    return 0;
+}
+
+// Begins the phase of headers once a silent connection has sent something. A system that does not
+// report it counts from the start.
+static void hear(struct http_link *link) {
+    const double rounding = 0.02; // of the system's clock
+    double last = find_last_byte(link->fd);
+    if (last == 0 || last > link->since + rounding) link->phase = HTTP_HEADERS;
+    if (last > link->since) link->since = last;
+}
+
+static void end_link(struct http_link *link) {
+    link->ended = true;
+    shutdown(link->fd, SHUT_RDWR);
+}
+
+static bool is_late(const struct http_link *link, double now) {
+    static const double limits[] = {[HTTP_SILENT] = HTTP_SILENT_SECONDS,
+                                    [HTTP_HEADERS] = HTTP_HEADER_SECONDS,
+                                    [HTTP_BODY] = HTTP_BODY_SECONDS};
+    return link->phase != HTTP_BUSY && now - link->since > limits[link->phase];
+}
+
+// Ends the connections that exceed their deadline. Those amid a request get a 408 if it fits.
+static void end_late(struct http_links *links, double now) {
+    for (struct http_link *link = links->first; link; link = link->next) {
+        if (link->ended) continue;
+        if (link->phase == HTTP_SILENT) hear(link);
+        if (!is_late(link, now)) continue;
+        bool waits = link->phase != HTTP_SILENT;
+        if (waits && send_error(link->fd, 408, "the request took too long to arrive"))
+            links->on_timeout(links->user);
+        end_link(link);
+    }
+}
+
+// Ends the oldest connections that wait for their client, so that others are answered.
+static void make_room(struct http_links *links) {
+    for (int i = 0; i < MAKE_ROOM; i++) {
+        struct http_link *oldest = NULL;
+        for (struct http_link *link = links->first; link; link = link->next)
+            if (!link->ended && link->phase != HTTP_BUSY)
+                if (!oldest || link->since < oldest->since) oldest = link;
+        if (!oldest) return;
+        end_link(oldest);
+    }
+}
+
+static void wait_for(struct http_links *links, int milliseconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += milliseconds * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&links->changed, &links->lock, &until);
+}
+
+static void *watch(void *user) {
+    struct http_links *links = user;
+    pthread_mutex_lock(&links->lock);
+    while (!links->stop) {
+        if (!links->first) {
+            pthread_cond_wait(&links->changed, &links->lock);
+            continue;
+        }
+        end_late(links, fum_time_now());
+        if (links->count >= HTTP_MAX_LINKS) make_room(links);
+        wait_for(links, TICK_MILLISECONDS);
+    }
+    pthread_mutex_unlock(&links->lock);
+    return NULL;
+}
+
+struct http_links *http_links_create(void (*on_timeout)(void *user), void *user) {
+    struct http_links *links = calloc(1, sizeof *links);
+    if (!links) return NULL;
+    links->on_timeout = on_timeout;
+    links->user = user;
+    pthread_mutex_init(&links->lock, NULL);
+    pthread_cond_init(&links->changed, NULL);
+    if (pthread_create(&links->watch, NULL, watch, links) == 0) return links;
+    free(links);
+    return NULL;
+}
+
+void http_links_destroy(struct http_links **links) {
+    struct http_links *l = *links;
+    if (!l) return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    pthread_join(l->watch, NULL);
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->lock);
+    free(l);
+    *links = NULL;
+}
+
+struct http_link *http_links_add(struct http_links *links, int fd) {
+    struct http_link *link = calloc(1, sizeof *link);
+    if (!link) return NULL;
+    link->fd = fd;
+    link->since = fum_time_now();
+    pthread_mutex_lock(&links->lock);
+    link->next = links->first;
+    if (link->next) link->next->previous = link;
+    links->first = link;
+    links->count++;
+    if (!link->next || links->count >= HTTP_MAX_LINKS) pthread_cond_broadcast(&links->changed);
+    pthread_mutex_unlock(&links->lock);
+    return link;
+}
+
+void http_links_remove(struct http_links *links, struct http_link *link) {
+    if (!link) return;
+    pthread_mutex_lock(&links->lock);
+    if (link->next) link->next->previous = link->previous;
+    if (link->previous)
+        link->previous->next = link->next;
+    else
+        links->first = link->next;
+    links->count--;
+    pthread_cond_broadcast(&links->changed);
+    pthread_mutex_unlock(&links->lock);
+    free(link);
+}
+
+bool http_links_enter(struct http_links *links, struct http_link *link, enum http_phase phase) {
+    pthread_mutex_lock(&links->lock);
+    bool alive = !link->ended;
+    link->phase = phase;
+    link->since = fum_time_now();
+    pthread_mutex_unlock(&links->lock);
+    return alive;
+}
+
+void http_links_hear(struct http_links *links, struct http_link *link) {
+    pthread_mutex_lock(&links->lock);
+    if (link->phase == HTTP_SILENT) {
+        link->phase = HTTP_HEADERS;
+        link->since = fum_time_now();
+    }
+    pthread_mutex_unlock(&links->lock);
+}
+
+bool http_links_spoil(struct http_links *links, struct http_link *link, int status) {
+    pthread_mutex_lock(&links->lock);
+    bool sent = !link->ended && link->phase != HTTP_BUSY &&
+                send_error(link->fd, status,
+                           "the request is no valid HTTP, or its headers are "
+                           "too large");
+    if (sent) {
+        link->spoiled = true;
+        shutdown(link->fd, SHUT_WR);
+    }
+    pthread_mutex_unlock(&links->lock);
+    return sent;
+}
+
+static bool is_busy(const struct http_links *links) {
+    for (const struct http_link *link = links->first; link; link = link->next)
+        if (link->phase == HTTP_BUSY) return true;
+    return false;
+}
+
+void http_links_drain(struct http_links *links, int milliseconds) {
+    const int piece = 10;
+    pthread_mutex_lock(&links->lock);
+    for (int waited = 0; waited < milliseconds && is_busy(links); waited += piece) {
+        pthread_mutex_unlock(&links->lock);
+        nanosleep(&(struct timespec){.tv_nsec = piece * 1000000L}, NULL);
+        pthread_mutex_lock(&links->lock);
+    }
+    pthread_mutex_unlock(&links->lock);
+}
