@@ -116,6 +116,9 @@ FUM_API const char *fum_device_planning_name(int index);
 FUM_API void fum_device_destroy(fum_device **device);
 
 FUM_API const struct fum_device_info *fum_device_get_info(const fum_device *device);
+// Stores the bytes of device memory that this object has allocated now, and those of the largest
+// heap. Any thread may call it at any time.
+FUM_API void fum_device_get_memory(const fum_device *device, uint64_t *used, uint64_t *total);
 // Returns the number of messages of the validation layer since the device was created. 0 without
 // `validate`.
 FUM_API int fum_device_validation_messages(const fum_device *device);

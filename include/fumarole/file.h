@@ -37,6 +37,18 @@ FUM_API void fum_file_abort(fum_file_writer **writer);
 FUM_API enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
                                       struct fum_error *err);
 
+enum { FUM_SHA256_TEXT = 65 };
+// Writes the SHA-256 of bytes as 64 lower-case hexadecimal digits.
+FUM_API void fum_sha256_text(const void *data, size_t bytes, char text[FUM_SHA256_TEXT]);
+// Writes that of a file. Errors: FUM_ERR_IO, FUM_ERR_NOMEM.
+FUM_API enum fum_result fum_file_sha256(const char *path, char text[FUM_SHA256_TEXT],
+                                        struct fum_error *err);
+
+// Appends to a file of the program's own, such as a log, which is created if it is missing. A line
+// that a crash cut off may stay at its end.
+FUM_API enum fum_result fum_file_append(const char *path, const void *data, size_t bytes,
+                                        struct fum_error *err);
+
 // Checks that fum_file_begin will succeed, before the work whose result is to be written. Leaves no
 // trace.
 FUM_API enum fum_result fum_file_check(const char *path, struct fum_error *err);

@@ -29,6 +29,9 @@ struct fum_metadata {
 // FUM_ERR_NOMEM.
 FUM_API enum fum_result fum_metadata_read(struct fum_metadata **metadata, const char *path,
                                           struct fum_error *err);
+// Reads the texts of a picture whose file is in memory. `name` is what errors call it.
+FUM_API enum fum_result fum_metadata_decode(struct fum_metadata **metadata, const void *data,
+                                            size_t bytes, const char *name, struct fum_error *err);
 // Takes a text of parameters apart. NULL: there is none.
 FUM_API enum fum_result fum_metadata_parse(struct fum_metadata **metadata, const char *parameters,
                                            struct fum_error *err);

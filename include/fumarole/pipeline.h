@@ -312,6 +312,12 @@ FUM_API enum fum_result fum_generate(fum_pipeline *pipeline,
                                      const struct fum_generate_params *params,
                                      struct fum_error *err);
 
+// Draws the pictures from index `begin` on, with the bits that they have in a run of all. A batch
+// with one of them is drawn whole. Errors: as fum_generate.
+FUM_API enum fum_result fum_generate_from(fum_pipeline *pipeline,
+                                          const struct fum_generate_params *params, int begin,
+                                          struct fum_error *err);
+
 // Finds the noise that DDIM draws the picture of a file from: a PNG of a size that the model can
 // draw. The picture is encoded to the mean of its latents. Count, sampler and noise of `params` are
 // not used. A guidance of 0 is none, and a prompt of NULL the empty one. on_image gets the noise in
@@ -324,6 +330,19 @@ FUM_API enum fum_result fum_invert(fum_pipeline *pipeline, const struct fum_gene
 // the UserComment of EXIF, a JPEG those of less than 64 KB.
 FUM_API enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                        struct fum_error *err);
+
+// The content of a file in memory. Zero to begin with; free it with fum_bytes_free.
+struct fum_bytes {
+    uint8_t *data;
+    size_t count;
+};
+FUM_API void fum_bytes_free(struct fum_bytes *bytes);
+
+// Makes the file that fum_image_save would write under that name, in memory. Equal pictures and
+// texts give equal bytes. Errors: FUM_ERR_ARG (size, channels), FUM_ERR_UNSUPPORTED (this build
+// writes no such files), FUM_ERR_NOMEM.
+FUM_API enum fum_result fum_image_encode(const struct fum_image *image, const char *name,
+                                         struct fum_bytes *bytes, struct fum_error *err);
 
 // Checks that this build can write pictures of that name: .png, .jpg, .jpeg or .webp.
 FUM_API enum fum_result fum_image_check_name(const char *path, struct fum_error *err);

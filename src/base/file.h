@@ -55,10 +55,6 @@ struct fum_path_names {
 };
 enum fum_result fum_path_list(fum_arena *arena, const char *dir, struct fum_path_names *names,
                               struct fum_error *err);
-// Appends to a file of the program's own, such as a log, which is created if it is missing. A line
-// that a crash cut off may stay at its end.
-enum fum_result fum_file_append(const char *path, const void *data, size_t bytes,
-                                struct fum_error *err);
 // Removes a file of the program's own, or an empty folder. A missing one is success.
 enum fum_result fum_path_remove(const char *path, struct fum_error *err);
 // Returns the path of the user's cache folder of this program, or NULL if there is none. It is

@@ -4,6 +4,8 @@
 // change. A library for this one function would be one more to find on every system.
 #include "base/sha256.h"
 
+#include "base/file.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,4 +153,31 @@ void fum_sha256_end(struct fum_sha256 *sha, char text[FUM_SHA256_TEXT]) {
     while (sha->bytes % 64 != 56) fum_sha256_add(sha, "", 1);
     fum_sha256_add(sha, length, 8);
     for (int i = 0; i < 8; i++) snprintf(text + 8 * i, 9, "%08x", sha->h[i]);
+}
+
+void fum_sha256_text(const void *data, size_t bytes, char text[FUM_SHA256_TEXT]) {
+    struct fum_sha256 sha;
+    fum_sha256_begin(&sha);
+    fum_sha256_add(&sha, data, bytes);
+    fum_sha256_end(&sha, text);
+}
+
+enum fum_result fum_file_sha256(const char *path, char text[FUM_SHA256_TEXT],
+                                struct fum_error *err) {
+    enum { BLOCK = 1 << 16 };
+    struct fum_file *file = NULL;
+    struct fum_sha256 sha;
+    enum fum_result result = fum_file_open(&file, path, err);
+    if (result) return result;
+    uint64_t size = fum_file_size(file);
+    fum_sha256_begin(&sha);
+    for (uint64_t at = 0; at < size && !result; at += BLOCK) {
+        uint8_t block[BLOCK];
+        uint64_t bytes = size - at < BLOCK ? size - at : BLOCK;
+        result = fum_file_read_at(file, at, bytes, block, err);
+        if (!result) fum_sha256_add(&sha, block, bytes);
+    }
+    fum_file_close(&file);
+    if (!result) fum_sha256_end(&sha, text);
+    return result;
 }

@@ -3,9 +3,7 @@
 #ifndef FUM_BASE_SHA256_H
 #define FUM_BASE_SHA256_H
 
-#include <fumarole/core.h>
-
-enum { FUM_SHA256_BYTES = 32, FUM_SHA256_TEXT = 65 };
+#include <fumarole/file.h>
 
 struct fum_sha256 {
     uint32_t h[8];

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
+#include "engine.h"
 #include "progress.h"
 #include "recipe.h"
 #include "results.h"
 #include "trace.h"
 #include "vector_width.h"
-
-#include <fumarole/upscale.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +18,7 @@ struct job {
     struct generate_requests requests;
     struct generate_options options; // of the request that is being drawn
     int pictures, done;              // of all requests; before this one
-    fum_device *device;
-    fum_model *model;
-    fum_pipeline *pipeline;
-    fum_upscaler *upscaler;        // NULL: pictures stay as they are
-    const struct fum_image *small; // that is being enlarged
+    struct cli_engine engine;
     struct cli_trace trace;
     struct fum_log log;
     struct cli_progress progress;
@@ -56,10 +51,11 @@ static int check_outputs(const struct generate_requests *requests) {
 static void suggest(const struct job *job, const char *prompt) {
     const char *suggestions[MAX_SUGGESTIONS];
     char unknown[200];
-    if (!prompt || !fum_model_unknown_words(job->model, prompt, unknown, sizeof unknown)) return;
-    int count = fum_model_suggest(job->model, prompt, suggestions, MAX_SUGGESTIONS);
+    if (!prompt || !fum_model_unknown_words(job->engine.model, prompt, unknown, sizeof unknown))
+        return;
+    int count = fum_model_suggest(job->engine.model, prompt, suggestions, MAX_SUGGESTIONS);
     cli_put(stderr, "fumarole: the model %s does not know: %s",
-            fum_model_get_info(job->model)->name, unknown);
+            fum_model_get_info(job->engine.model)->name, unknown);
     for (int i = 0; i < count; i++) cli_put(stderr, "%s \"%s\"", i ? "," : "; try", suggestions[i]);
     fputc('\n', stderr);
 }
@@ -90,7 +86,7 @@ static bool on_step(void *user, int image, int step, int steps) {
     int later = job->pictures - job->done - image - 1; // pictures
     char what[48];
     name_work(job, image, "step", what, sizeof what);
-    fum_pipeline_get_stats(job->pipeline, &stats);
+    fum_pipeline_get_stats(job->engine.pipeline, &stats);
     job->step = step;
     job->steps = steps;
     job->progress.step_seconds = stats.step_seconds;
@@ -103,7 +99,7 @@ static bool on_step(void *user, int image, int step, int steps) {
 // not known yet.
 static double time_left(const struct job *job, enum fum_work work, int image, double done) {
     struct fum_pipeline_stats stats;
-    fum_pipeline_get_stats(job->pipeline, &stats);
+    fum_pipeline_get_stats(job->engine.pipeline, &stats);
     int later = job->pictures - job->done - image - 1;
     double steps = (double)later * job->steps, decodes = later + 1 - done;
     if (work == FUM_WORK_STEP) {
@@ -159,31 +155,17 @@ static bool on_tile(void *user, int done, int total) {
     return !cli_interrupted();
 }
 
-// Adds the small picture's result with the pixels of the large one.
-static bool on_large(void *user, const struct fum_image *large) {
+static bool on_large(void *user, const struct fum_image *image) {
     struct job *job = user;
-    struct fum_image image = *job->small;
-    image.width = large->width;
-    image.height = large->height;
-    image.channels = large->channels;
-    image.pixels = large->pixels;
     cli_progress_clear(&job->progress);
-    job->status = generate_results_add(&job->results, &image);
+    job->status = generate_results_add(&job->results, image);
     return job->status == 0;
 }
 
 static void enlarge(struct job *job, const struct fum_image *image) {
     struct fum_error err = {0};
-    const struct fum_upscale_params params = {.pixels = image->pixels,
-                                              .width = image->width,
-                                              .height = image->height,
-                                              .channels = image->channels,
-                                              .repeats = job->options.upscale_repeats,
-                                              .on_tile = on_tile,
-                                              .on_image = on_large,
-                                              .user = job};
-    job->small = image;
-    enum fum_result result = fum_upscaler_run(job->upscaler, &params, &err);
+    const struct cli_enlargement enlargement = {image, on_tile, on_large, job};
+    enum fum_result result = cli_engine_enlarge(&job->engine, &job->options, &enlargement, &err);
     if (job->status == 0 && result != FUM_OK) job->status = cli_fail_result(result, &err);
 }
 
@@ -202,7 +184,7 @@ static bool on_preview(void *user, const struct fum_image *image, int step) {
 static bool on_image(void *user, const struct fum_image *image) {
     struct job *job = user;
     cli_progress_clear(&job->progress);
-    if (job->upscaler && image->pixels)
+    if (job->engine.upscaler && image->pixels)
         enlarge(job, image);
     else
         job->status = generate_results_add(&job->results, image);
@@ -212,10 +194,10 @@ static bool on_image(void *user, const struct fum_image *image) {
 // Returns a rough count of the floating-point operations of a request's steps, from the UNet's
 // parameters. SD1.5 has 860 M of them, and its evaluation of 64 × 64 latent pixels takes 803 GFLOP.
 static double request_flops(const struct job *job, const struct fum_generate_params *picture) {
-    const struct fum_model_info *info = fum_model_get_info(job->model);
+    const struct fum_model_info *info = fum_model_get_info(job->engine.model);
     struct fum_component_info component;
     double parameters = 0;
-    for (int i = 0; fum_model_get_component(job->model, i, &component); i++)
+    for (int i = 0; fum_model_get_component(job->engine.model, i, &component); i++)
         if (strcmp(component.name, "unet") == 0) parameters = (double)component.parameters;
     double width = picture->width ? picture->width : info->width;
     double height = picture->height ? picture->height : info->height;
@@ -233,7 +215,7 @@ static double run_flops(const struct job *job) {
 
 // Checks that every request has a prompt if the model takes one, and none if not.
 static int check_prompts(const struct job *job) {
-    const struct fum_model_info *info = fum_model_get_info(job->model);
+    const struct fum_model_info *info = fum_model_get_info(job->engine.model);
     for (size_t i = 0; i < job->requests.count; i++) {
         const struct generate_options *options = &job->requests.list[i].options;
         const struct fum_generate_params *picture = &options->picture;
@@ -250,21 +232,13 @@ static int check_prompts(const struct job *job) {
 
 static int open_model(struct job *job) {
     struct fum_error err = {0};
-    char program_dir[CLI_PATH_BYTES];
-    const struct generate_options *options = &job->requests.options;
-    struct fum_model_params params = options->parts;
-    params.path = options->model;
-    params.program_dir = cli_program_dir(program_dir);
-    params.prediction = options->prediction;
-    params.embeddings_dir = options->embeddings_dir;
-    params.log = &job->log;
-    const char *hash = job->requests.model_hash;
-    enum fum_result result = *hash ? fum_model_open_hash(&job->model, &params, hash, &err)
-                                   : fum_model_open(&job->model, &params, &err);
+    const char *hash = job->requests.model_hash, *path = job->requests.options.model;
+    enum fum_result result =
+        cli_engine_open_model(&job->engine, &job->requests.options, hash, &job->log, &err);
     if (result == FUM_ERR_IO && *hash) return cli_fail("%s; name it with -m", err.text);
-    if (result == FUM_ERR_IO && !params.path) return cli_fail("%s; name a model with -m", err.text);
+    if (result == FUM_ERR_IO && !path) return cli_fail("%s; name a model with -m", err.text);
     if (result != FUM_OK) return cli_fail_result(result, &err);
-    const struct fum_model_info *info = fum_model_get_info(job->model);
+    const struct fum_model_info *info = fum_model_get_info(job->engine.model);
     return info->unusable ? cli_fail("%s", info->unusable) : check_prompts(job);
 }
 
@@ -282,21 +256,6 @@ static bool on_control(void *user, const struct fum_image *image) {
     return job->status == 0;
 }
 
-static int open_upscaler(struct job *job) {
-    const struct generate_options *o = &job->requests.options;
-    struct fum_error err = {0};
-    if (!o->upscale_model) return 0;
-    const struct fum_upscaler_params params = {.path = o->upscale_model,
-                                               .tile = o->upscale_tile ? o->upscale_tile
-                                                                       : FUM_UPSCALE_TILE_AUTO,
-                                               .memory_budget = o->pipeline.memory_budget,
-                                               .precision = o->pipeline.precision,
-                                               .threads = o->pipeline.threads,
-                                               .log = &job->log};
-    enum fum_result result = fum_upscaler_create(&job->upscaler, job->device, &params, &err);
-    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
-}
-
 // Opens the model, the device and the pipeline.
 static int open_all(struct job *job) {
     struct fum_error err = {0};
@@ -304,20 +263,19 @@ static int open_all(struct job *job) {
     int status = open_model(job);
     if (status) return status;
     cli_choose_vector_width(run_flops(job), &job->log);
-    job->device = cli_open_device(options->device, &job->log, &status);
-    if (job->device) status = cli_force_variant(job->device, options->variant);
-    if (!job->device || status) return status;
-    if (options->trace) status = cli_trace_begin(&job->trace, options->trace, job->device);
+    job->engine.device = cli_open_device(options->device, &job->log, &status);
+    if (job->engine.device) status = cli_force_variant(job->engine.device, options->variant);
+    if (!job->engine.device || status) return status;
+    if (options->trace) status = cli_trace_begin(&job->trace, options->trace, job->engine.device);
     if (status) return status;
-    struct fum_pipeline_params params = options->pipeline;
-    params.log = &job->log;
-    params.on_load = on_load;
-    params.on_compile = on_compile;
-    params.on_graph = options->dump_graph ? on_graph : NULL;
-    params.user = job;
-    enum fum_result result =
-        fum_pipeline_create(&job->pipeline, job->device, job->model, &params, &err);
-    return result == FUM_OK ? open_upscaler(job) : cli_fail_result(result, &err);
+    const struct fum_pipeline_params callbacks = {.log = &job->log,
+                                                  .on_load = on_load,
+                                                  .on_compile = on_compile,
+                                                  .on_graph = options->dump_graph ? on_graph : NULL,
+                                                  .user = job};
+    enum fum_result result = cli_engine_open_pipeline(&job->engine, options, &callbacks, &err);
+    if (result == FUM_OK) result = cli_engine_open_upscaler(&job->engine, options, &job->log, &err);
+    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
 }
 
 // Draws the pictures of a request.
@@ -329,8 +287,8 @@ static int draw(struct job *job, const struct generate_request *request) {
         .request = request,
         .sheet = request->options.xy ? &job->sheet : NULL,
         .cell = job->done,
-        .pipeline = job->pipeline,
-        .device = fum_device_get_info(job->device)->name,
+        .pipeline = job->engine.pipeline,
+        .device = fum_device_get_info(job->engine.device)->name,
         .started = job->started,
         .grid = {.columns = request->options.columns, .rows = request->options.rows}};
     params.on_step = on_step;
@@ -340,8 +298,8 @@ static int draw(struct job *job, const struct generate_request *request) {
     params.on_control = request->options.control.save ? on_control : NULL;
     params.user = job;
     const char *picture = request->options.invert;
-    enum fum_result result = picture ? fum_invert(job->pipeline, &params, picture, &err)
-                                     : fum_generate(job->pipeline, &params, &err);
+    enum fum_result result = picture ? fum_invert(job->engine.pipeline, &params, picture, &err)
+                                     : fum_generate(job->engine.pipeline, &params, &err);
     cli_progress_clear(&job->progress);
     if (cli_interrupted() && result == FUM_OK) result = FUM_ERR_CANCELLED;
     if (job->status == 0 && result != FUM_OK) // a callback that fails says why itself
@@ -364,7 +322,7 @@ static int draw_all(struct job *job) {
 
 static void print_stats(const struct job *job) {
     struct fum_pipeline_stats stats;
-    fum_pipeline_get_stats(job->pipeline, &stats);
+    fum_pipeline_get_stats(job->engine.pipeline, &stats);
     const struct fum_executable_stats *unet = &stats.unet;
     fprintf(stderr,
             "A step: %.3f s (median), %d dispatches, %d barriers, %.2f GFLOP; peak device memory "
@@ -379,10 +337,8 @@ static void print_stats(const struct job *job) {
 }
 
 static void close_all(struct job *job) {
-    fum_pipeline_destroy(&job->pipeline);
-    fum_upscaler_destroy(&job->upscaler);
-    fum_device_destroy(&job->device);
-    fum_model_destroy(&job->model);
+    cli_engine_close(&job->engine);
+    fum_device_destroy(&job->engine.device);
     generate_results_free(&job->results);
     cli_sheet_free(&job->sheet);
     generate_requests_free(&job->requests);
@@ -423,7 +379,7 @@ static int work(struct job *job) {
     if (status == 0) status = draw_all(job);
     if (status == 0 && options->verbose) print_stats(job);
     if (!job->trace.file) return status;
-    int trace_status = cli_trace_end(&job->trace, job->device);
+    int trace_status = cli_trace_end(&job->trace, job->engine.device);
     return status ? status : trace_status;
 }
 

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-static bool refused;
+static _Thread_local bool refused;
 
 static void *allocate(size_t bytes) {
     void *p = malloc(bytes);

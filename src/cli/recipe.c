@@ -125,6 +125,15 @@ static void add_value(cJSON *object, const char *name, cJSON *value) {
     if (value && !cJSON_AddItemToObject(object, name, value)) cJSON_Delete(value);
 }
 
+// True if a picture that the request starts from came without a file of its own.
+static bool has_sent_picture(const struct generate_request *request) {
+    const struct fum_generate_params *picture = &request->options.picture;
+    bool sent = picture->init_image.data || picture->mask.data;
+    for (int i = 0; i < request->controls.count; i++)
+        sent = sent || request->controls.list[i].image.data;
+    return sent;
+}
+
 static cJSON *make_options(const struct generate_options *options) {
     const struct generate_options usual = generate_options_default();
     cJSON *object = cJSON_CreateObject();
@@ -138,7 +147,8 @@ char *cli_recipe_write(const struct cli_recipe *recipe, bool *no_memory) {
     const struct generate_options *given = &recipe->request->given;
     const struct fum_generate_params *picture = &recipe->request->options.picture;
     *no_memory = false;
-    if (picture->interpolate[0] || picture->reconstruct || (shares_steps(picture) && !given->xy))
+    if (picture->interpolate[0] || picture->reconstruct || has_sent_picture(recipe->request) ||
+        (shares_steps(picture) && !given->xy))
         return NULL;
     const struct generate_options options = resolve(recipe);
     cli_json_begin();

@@ -14,8 +14,9 @@ struct cli_recipe {
     const char *model_hash;
 };
 
-// Returns the text, to free with free(). NULL: options alone do not draw the picture again, as a
-// part of an interpolation. *no_memory: memory is out instead.
+// Returns the text, to free with free(). NULL: options alone do not draw the picture again, such as
+// a part of an interpolation, or a picture made from one that was sent. *no_memory: memory is out
+// instead.
 char *cli_recipe_write(const struct cli_recipe *recipe, bool *no_memory);
 // Sets the options of the requests from those of a picture: from its text, or from the parameters
 // that A1111 and others write. Returns 0, or prints the error and returns an exit status.

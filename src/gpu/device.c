@@ -102,6 +102,11 @@ uint64_t fum_device_memory_peak(const fum_device *device) {
     return atomic_load(&((fum_device *)device)->peak);
 }
 
+void fum_device_get_memory(const fum_device *device, uint64_t *used, uint64_t *total) {
+    *used = fum_device_memory_used(device);
+    *total = device->info.memory;
+}
+
 uint64_t fum_device_staging_bytes(const fum_device *device) {
     return device->info.unified_memory ? 0 : 2 * (uint64_t)FUM_STAGING_BYTES;
 }

@@ -76,6 +76,13 @@ static enum fum_result encode(const struct fum_image_writer *writer,
     return result;
 }
 
+enum fum_result fum_image_encode_as(const char *name, const struct fum_picture *picture,
+                                    uint8_t **bytes, size_t *count, struct fum_error *err) {
+    const struct fum_image_writer *writer = find_writer(name);
+    if (!writer || !writer->encode) return fum_image_check_ending(name, err);
+    return encode(writer, picture, bytes, count, err);
+}
+
 enum fum_result fum_image_write(const char *path, const struct fum_picture *picture,
                                 struct fum_error *err) {
     const struct fum_image_writer *writer = find_writer(path);

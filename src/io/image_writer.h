@@ -24,5 +24,8 @@ enum fum_result fum_image_check_ending(const char *path, struct fum_error *err);
 // the above. The file appears only when it is complete.
 enum fum_result fum_image_write(const char *path, const struct fum_picture *picture,
                                 struct fum_error *err);
+// Makes that file in memory, freed with fum_free.
+enum fum_result fum_image_encode_as(const char *name, const struct fum_picture *picture,
+                                    uint8_t **bytes, size_t *count, struct fum_error *err);
 
 #endif

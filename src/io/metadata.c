@@ -212,11 +212,16 @@ enum fum_result fum_metadata_read(struct fum_metadata **metadata, const char *pa
     size_t count = 0;
     *metadata = NULL;
     enum fum_result result = fum_file_read(path, MAX_FILE_BYTES, &bytes, &count, err);
-    if (result) return result;
-    const struct fum_image_file file = {
-        .data = (const uint8_t *)bytes, .bytes = count, .where = path};
-    result = read_texts(metadata, &file, err);
+    if (!result) result = fum_metadata_decode(metadata, bytes, count, path, err);
     fum_free(bytes);
+    return result;
+}
+
+enum fum_result fum_metadata_decode(struct fum_metadata **metadata, const void *data, size_t bytes,
+                                    const char *name, struct fum_error *err) {
+    const struct fum_image_file file = {.data = data, .bytes = bytes, .where = name};
+    *metadata = NULL;
+    enum fum_result result = read_texts(metadata, &file, err);
     if (result) fum_metadata_destroy(metadata);
     return result;
 }

@@ -254,7 +254,7 @@ static enum fum_result allocate(struct request *r, struct fum_error *err) {
 }
 
 enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
-                                         const struct fum_generate_params *params,
+                                         const struct fum_generate_params *params, int begin,
                                          struct fum_error *err) {
     struct fum_latent_form form;
     struct request r = {.pipe = pipe,
@@ -268,7 +268,7 @@ enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
     if (!result) result = read_class_mean(&r, err);
     if (!result) result = allocate(&r, err);
     if (!result) result = make_latents(&r, err);
-    for (int i = 0; i < r.count && !result; i++) result = hand_over(&r, i, err);
+    for (int i = begin; i < r.count && !result; i++) result = hand_over(&r, i, err);
     fum_free(r.latents);
     fum_free(r.class_mean);
     fum_free(r.pixels);

@@ -11,15 +11,32 @@
 
 enum { MAX_NOISE_DIM = 1 << 24 };
 
+// Returns what is written of a picture.
+static struct fum_picture picture_of(const struct fum_image *image) {
+    return (struct fum_picture){.pixels = image->pixels,
+                                .width = image->width,
+                                .height = image->height,
+                                .channels = image->channels,
+                                .parameters = image->parameters,
+                                .request = image->request};
+}
+
 enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                struct fum_error *err) {
-    const struct fum_picture picture = {.pixels = image->pixels,
-                                        .width = image->width,
-                                        .height = image->height,
-                                        .channels = image->channels,
-                                        .parameters = image->parameters,
-                                        .request = image->request};
+    const struct fum_picture picture = picture_of(image);
     return fum_image_write(path, &picture, err);
+}
+
+enum fum_result fum_image_encode(const struct fum_image *image, const char *name,
+                                 struct fum_bytes *bytes, struct fum_error *err) {
+    const struct fum_picture picture = picture_of(image);
+    *bytes = (struct fum_bytes){0};
+    return fum_image_encode_as(name, &picture, &bytes->data, &bytes->count, err);
+}
+
+void fum_bytes_free(struct fum_bytes *bytes) {
+    fum_free(bytes->data);
+    *bytes = (struct fum_bytes){0};
 }
 
 enum fum_result fum_image_check_name(const char *path, struct fum_error *err) {

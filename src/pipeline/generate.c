@@ -376,10 +376,13 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
     // The weights have just been read, so the system still holds them, and the device computes
     // meanwhile.
     if (!pipe->hash && (result = fum_model_hash_begin(&pipe->hash, pipe->model, err))) goto done;
-    for (int first = 0; first < run->count && !result; first += run->batch) {
+    // Pictures keep their places in batches, and so their bits, wherever the run begins.
+    int start = run->begin / run->batch * run->batch;
+    for (int first = start; first < run->count && !result; first += run->batch) {
         result = make_latents(pipe, run, first, latents, err);
         for (int b = 0; b < run->batch && first + b < run->count && !result; b++)
-            result = hand_over(pipe, run, first + b, latents + (size_t)b * one, err);
+            if (first + b >= run->begin)
+                result = hand_over(pipe, run, first + b, latents + (size_t)b * one, err);
     }
 done:
     fum_sample_destroy(&run->program);

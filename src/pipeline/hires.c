@@ -26,8 +26,8 @@ struct job {
     double strength;
     int width, height, steps; // of the second pass
     struct small *small;      // a picture each
-    int count, drawn;
-    int index; // of the picture in the second pass
+    int count, drawn;         // of the request; up to the last that the first pass has drawn
+    int index;                // of the picture in the second pass
     bool first, no_memory;
 };
 
@@ -180,7 +180,8 @@ static struct fum_generate_params pass_params(struct job *job) {
 static enum fum_result draw_small(struct job *job, struct fum_error *err) {
     job->first = true;
     const struct fum_generate_params params = pass_params(job);
-    struct fum_run run = {.params = &params, .latents_only = job->way && job->way->weigh};
+    struct fum_run run = {
+        .params = &params, .begin = job->index, .latents_only = job->way && job->way->weigh};
     enum fum_result result = fum_run_request(job->pipe, &run, err);
     job->first = false;
     return job->no_memory ? fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture") : result;
@@ -236,8 +237,8 @@ static enum fum_result draw_large(struct job *job, struct fum_error *err) {
 }
 
 enum fum_result fum_hires_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
-                                   struct fum_error *err) {
-    struct job job = {.pipe = pipe, .params = params};
+                                   int begin, struct fum_error *err) {
+    struct job job = {.pipe = pipe, .params = params, .drawn = begin, .index = begin};
     enum fum_result result = open_job(&job, err);
     if (!result) result = draw_small(&job, err);
     for (; job.index < job.drawn && !result; job.index++) result = draw_large(&job, err);

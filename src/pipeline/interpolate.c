@@ -84,7 +84,7 @@ static enum fum_result invert_ends(fum_pipeline *pipe, struct fum_generate_param
 }
 
 enum fum_result fum_interpolate(fum_pipeline *pipe, const struct fum_generate_params *params,
-                                struct fum_error *err) {
+                                int begin, struct fum_error *err) {
     struct fum_generate_params own = *params;
     struct fum_ends ends = {0};
     bool seeds = fum_end_is_seed(own.interpolate[0]);
@@ -94,7 +94,7 @@ enum fum_result fum_interpolate(fum_pipeline *pipe, const struct fum_generate_pa
         return fum_error_set(err, FUM_ERR_ARG, "an interpolation has the noise of its ends");
     for (int i = 0; i < 2 && seeds; i++) ends.seed[i] = strtoull(own.interpolate[i], NULL, 10);
     enum fum_result result = seeds ? FUM_OK : invert_ends(pipe, &own, &ends, err);
-    struct fum_run run = {.params = &own, .ends = &ends};
+    struct fum_run run = {.params = &own, .begin = begin, .ends = &ends};
     if (!result) result = fum_run_request(pipe, &run, err);
     fum_free(ends.noise[0]);
     fum_free(ends.noise[1]);

@@ -167,6 +167,7 @@ struct fum_run {
     struct fum_sample_program *program;
     int width, height, latent_width, latent_height, latent_channels; // pixels; latent pixels
     int count, batch, copies, clip_skip;
+    int begin;    // index of the first picture that is handed over
     int prompted; // of the copies, the last ones: they have the prompt
     float guidance;
     double tolerance;                        // of an adaptive program
@@ -184,16 +185,17 @@ struct fum_run {
     float classifier_scale;
 };
 
-// Runs a request. The caller has set params, and may have set `invert` or `ends`. An inversion
-// starts from the latents that params->noise holds.
+// Runs a request. The caller has set params, and may have set `begin`, `invert` or `ends`. An
+// inversion starts from the latents that params->noise holds.
 enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
 enum { FUM_HIRES_SCALE = 2 }; // unless the request has another
-// Draws the pictures of a request in two passes (params->hires).
+// Draws the pictures of a request from index `begin` on in two passes (params->hires).
 enum fum_result fum_hires_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
-                                   struct fum_error *err);
-// Draws params->count pictures from the noises between both ends of params->interpolate.
+                                   int begin, struct fum_error *err);
+// Draws params->count pictures, from index `begin` on, from the noises between both ends of
+// params->interpolate.
 enum fum_result fum_interpolate(fum_pipeline *pipe, const struct fum_generate_params *params,
-                                struct fum_error *err);
+                                int begin, struct fum_error *err);
 // Returns true if an end of an interpolation is a number, a seed; else it names a picture.
 bool fum_end_is_seed(const char *text);
 // Returns where a picture lies on the way from the first end, 0, to the last, 1.
@@ -397,10 +399,11 @@ struct fum_picture_kind {
     // Writes one picture's pixels, [height, width, channels].
     enum fum_result (*make)(fum_pipeline *pipe, const struct fum_latents *latents, uint8_t *pixels,
                             struct fum_error *err);
-    // Draws all pictures of a request if `serves` is true. NULL, or false: a sampler and a UNet do.
+    // Draws the pictures of a request from index `begin` on if `serves` is true. NULL, or false: a
+    // sampler and a UNet do.
     bool (*serves)(const fum_pipeline *pipe, const struct fum_generate_params *params);
     enum fum_result (*generate)(fum_pipeline *pipe, const struct fum_generate_params *params,
-                                struct fum_error *err);
+                                int begin, struct fum_error *err);
     // Writes the latents of one picture, as the sampler takes them.
     enum fum_result (*encode)(fum_pipeline *pipe, const struct fum_pixels *pixels, float *latents,
                               struct fum_error *err);
@@ -418,9 +421,9 @@ bool fum_autoencoder_serves(const fum_pipeline *pipe, const struct fum_generate_
 // Builds the decoder of a run's pictures, a hook of struct fum_component.
 enum fum_result fum_autoencoder_build(struct fum_component *component, const struct fum_run *run,
                                       fum_graph **graph, struct fum_error *err);
-// Draws the pictures of an autoencoder without a sampler.
+// Draws the pictures of an autoencoder from index `begin` on, without a sampler.
 enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
-                                         const struct fum_generate_params *params,
+                                         const struct fum_generate_params *params, int begin,
                                          struct fum_error *err);
 // Adds a component to the pipeline's.
 struct fum_component *fum_pipeline_add(fum_pipeline *pipe, const struct fum_component *component);

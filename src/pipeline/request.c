@@ -7,6 +7,14 @@
 
 enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
                              struct fum_error *err) {
+    return fum_generate_from(pipe, params, 0, err);
+}
+
+enum fum_result fum_generate_from(fum_pipeline *pipe, const struct fum_generate_params *params,
+                                  int begin, struct fum_error *err) {
+    int count = params->count > 0 ? params->count : 1;
+    if (begin < 0 || begin >= count)
+        return fum_error_set(err, FUM_ERR_ARG, "picture %d is not one of %d", begin + 1, count);
     bool serves = pipe->kind->serves && pipe->kind->serves(pipe, params);
     if (serves && params->num_adapters)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s takes no adapters",
@@ -19,7 +27,7 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
     if (serves && params->hires)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s draws in one pass",
                              fum_model_get_info(pipe->model)->name);
-    if (serves) return pipe->kind->generate(pipe, params, err);
+    if (serves) return pipe->kind->generate(pipe, params, begin, err);
     if (params->reconstruct)
         return fum_error_set(err, FUM_ERR_ARG, "the model %s cannot reconstruct pictures",
                              fum_model_get_info(pipe->model)->name);
@@ -29,7 +37,7 @@ enum fum_result fum_generate(fum_pipeline *pipe, const struct fum_generate_param
                              "no other picture");
     if (params->interpolate[0] && params->hires)
         return fum_error_set(err, FUM_ERR_ARG, "an interpolation is drawn in one pass");
-    if (params->hires) return fum_hires_generate(pipe, params, err);
-    if (params->interpolate[0]) return fum_interpolate(pipe, params, err);
-    return fum_run_request(pipe, &(struct fum_run){.params = params}, err);
+    if (params->hires) return fum_hires_generate(pipe, params, begin, err);
+    if (params->interpolate[0]) return fum_interpolate(pipe, params, begin, err);
+    return fum_run_request(pipe, &(struct fum_run){.params = params, .begin = begin}, err);
 }
