@@ -9,7 +9,7 @@ expect 0 '^fumarole [0-9]+\.[0-9]+\.[0-9]+$' --version
 expect 2 'did you mean devices' device
 expect 2 'unknown command' xyzzy
 expect 2 'fumarole generate draws a prompt' 'a red heart'
-for command in tokenize devices selftest bench tune evaluate serve; do
+for command in tokenize devices selftest bench tune evaluate serve completions; do
     expect 0 "usage: fumarole $command" "$command" --help
     expect 2 'unknown option' "$command" --no-such-option-at-all
 done
@@ -27,5 +27,8 @@ expect 0 '^ *[0-9]+  heart</w>$' tokenize -m emoji heart
 expect 0 '^2 ids$' tokenize -m emoji ''
 expect 2 'takes no argument' selftest everything
 expect 2 'f32 f16 bf16 all' selftest --precision f8
+expect 2 'name one shell' completions
+expect 2 'not of .csh' completions csh
+expect 0 'complete -F _fumarole fumarole' completions bash
 
 finish

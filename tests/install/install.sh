@@ -20,6 +20,9 @@ libdir=$(pkg-config --define-variable=prefix="$root" --variable=libdir fumarole)
 "$root/bin/fumarole" tokenize -m emoji heart | grep 'heart</w>' >/dev/null # the installed model, found beside the program
 [ -f "$root/share/man/man1/fumarole.1" ]
 [ -f "$root/share/doc/fumarole/LICENSE" ]
+for completion in bash-completion/completions/fumarole.bash zsh/site-functions/_fumarole fish/vendor_completions.d/fumarole.fish; do
+    grep -q -e '--sampling-method\|-l sampling-method' "$root/share/$completion"
+done
 # What an error message says to run exists, and what it fetched is installed with the rest.
 if vocabulary=$("$root/bin/fumarole-clip-vocab" --where); then
     cmp "$vocabulary" "$root/share/fumarole/clip/${vocabulary##*/}"
