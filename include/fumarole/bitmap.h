@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Pictures in memory: decoded from files of any format, and scaled.
+// Pictures in memory: decoded from files of any format, scaled, and made into files again.
 #ifndef FUMAROLE_BITMAP_H
 #define FUMAROLE_BITMAP_H
 
-#include <fumarole/core.h>
+#include <fumarole/file.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,6 +37,17 @@ enum fum_bitmap_filter { FUM_BITMAP_LANCZOS, FUM_BITMAP_NEAREST };
 FUM_API enum fum_result fum_bitmap_resize(const struct fum_bitmap *from,
                                           enum fum_bitmap_filter filter, struct fum_bitmap *to,
                                           struct fum_error *err);
+
+struct fum_bitmap_format {
+    const char *name;       // "png", "jpeg" or "webp"
+    int quality;            // of a JPEG or WebP, 1 to 100; 0: 90
+    const char *parameters; // UTF-8 that the file carries, see metadata.h; NULL: none
+};
+// Makes the content of a file. A JPEG has white in place of transparency. Errors: FUM_ERR_ARG (the
+// name, or the size), FUM_ERR_UNSUPPORTED (this build writes no such files), FUM_ERR_NOMEM.
+FUM_API enum fum_result fum_bitmap_encode(const struct fum_bitmap *bitmap,
+                                          const struct fum_bitmap_format *format,
+                                          struct fum_bytes *bytes, struct fum_error *err);
 
 #ifdef __cplusplus
 }

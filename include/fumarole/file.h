@@ -37,6 +37,13 @@ FUM_API void fum_file_abort(fum_file_writer **writer);
 FUM_API enum fum_result fum_file_save(const char *path, const void *data, size_t bytes,
                                       struct fum_error *err);
 
+// The content of a file in memory. Zero to begin with; free it with fum_bytes_free.
+struct fum_bytes {
+    uint8_t *data;
+    size_t count;
+};
+FUM_API void fum_bytes_free(struct fum_bytes *bytes);
+
 enum { FUM_SHA256_TEXT = 65 };
 // Writes the SHA-256 of bytes as 64 lower-case hexadecimal digits.
 FUM_API void fum_sha256_text(const void *data, size_t bytes, char text[FUM_SHA256_TEXT]);

@@ -6,6 +6,7 @@
 #include <fumarole/adapter.h>
 #include <fumarole/core.h>
 #include <fumarole/device.h>
+#include <fumarole/file.h>
 #include <fumarole/graph.h>
 #include <fumarole/guidance.h>
 #include <fumarole/model.h>
@@ -330,13 +331,6 @@ FUM_API enum fum_result fum_invert(fum_pipeline *pipeline, const struct fum_gene
 // the UserComment of EXIF, a JPEG those of less than 64 KB.
 FUM_API enum fum_result fum_image_save(const struct fum_image *image, const char *path,
                                        struct fum_error *err);
-
-// The content of a file in memory. Zero to begin with; free it with fum_bytes_free.
-struct fum_bytes {
-    uint8_t *data;
-    size_t count;
-};
-FUM_API void fum_bytes_free(struct fum_bytes *bytes);
 
 // Makes the file that fum_image_save would write under that name, in memory. Equal pictures and
 // texts give equal bytes. Errors: FUM_ERR_ARG (size, channels), FUM_ERR_UNSUPPORTED (this build

@@ -2,6 +2,7 @@
 // Reads and writes files as far as that is the same on every operating system.
 #include "base/file_system.h"
 
+#include "base/alloc.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -110,4 +111,9 @@ enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t byte
     if (bytes) memcpy(buffer->bytes + buffer->used, data, bytes);
     buffer->used += bytes;
     return FUM_OK;
+}
+
+void fum_bytes_free(struct fum_bytes *bytes) {
+    fum_free(bytes->data);
+    *bytes = (struct fum_bytes){0};
 }

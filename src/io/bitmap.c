@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Decodes and scales pictures for callers of the library.
+// Decodes, scales and encodes pictures for callers of the library.
 #include <fumarole/bitmap.h>
 
 #include "base/error.h"
+#include "io/image_writer.h"
 #include "io/resize.h"
+
+#include <stdio.h>
 
 enum fum_result fum_bitmap_decode(struct fum_bitmap *bitmap, const struct fum_bitmap_file *file,
                                   struct fum_error *err) {
@@ -33,4 +36,26 @@ enum fum_result fum_bitmap_resize(const struct fum_bitmap *from, enum fum_bitmap
                              height);
     if (filter == FUM_BITMAP_NEAREST) return fum_bitmap_scale_nearest(from, width, height, to, err);
     return fum_bitmap_scale(from, width, height, to, err);
+}
+
+enum fum_result fum_bitmap_encode(const struct fum_bitmap *bitmap,
+                                  const struct fum_bitmap_format *format, struct fum_bytes *bytes,
+                                  struct fum_error *err) {
+    char name[32];
+    struct fum_bitmap converted = {0};
+    enum fum_result result = FUM_OK;
+    *bytes = (struct fum_bytes){0};
+    snprintf(name, sizeof name, "picture.%s", format->name);
+    if (bitmap->channels == 2) result = fum_bitmap_convert(bitmap, 4, &converted, err);
+    if (result) return result;
+    const struct fum_bitmap *from = converted.pixels ? &converted : bitmap;
+    const struct fum_picture picture = {.pixels = from->pixels,
+                                        .width = from->width,
+                                        .height = from->height,
+                                        .channels = from->channels,
+                                        .parameters = format->parameters,
+                                        .quality = format->quality};
+    result = fum_image_encode_as(name, &picture, &bytes->data, &bytes->count, err);
+    fum_bitmap_free(&converted);
+    return result;
 }

@@ -16,7 +16,9 @@ struct fum_picture {
     // hold it, else iTXt
     const char *parameters;
     const char *request; // the same under FUM_IMAGE_REQUEST_KEY; may be NULL
+    int quality;         // of formats that lose detail, 1 to 100; 0: FUM_IMAGE_QUALITY
 };
+enum { FUM_IMAGE_QUALITY = 90 };
 
 // The key of the text from which fumarole draws a picture again.
 #define FUM_IMAGE_REQUEST_KEY "fumarole"

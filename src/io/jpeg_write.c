@@ -14,7 +14,7 @@
 
 #include <jpeglib.h>
 
-enum { QUALITY = 90, EXIF_MARKER = JPEG_APP0 + 1, MAX_MARKER = 65533, PREFIX = 6 };
+enum { EXIF_MARKER = JPEG_APP0 + 1, MAX_MARKER = 65533, PREFIX = 6 };
 
 // libjpeg reports errors by a call that must not return, which here jumps back to `failed`.
 struct writer {
@@ -50,7 +50,7 @@ static void write_picture(struct writer *w, const struct fum_picture *p) {
     w->jpeg.input_components = grey ? 1 : 3;
     w->jpeg.in_color_space = grey ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_set_defaults(&w->jpeg);
-    jpeg_set_quality(&w->jpeg, QUALITY, TRUE);
+    jpeg_set_quality(&w->jpeg, p->quality ? p->quality : FUM_IMAGE_QUALITY, TRUE);
     jpeg_start_compress(&w->jpeg, TRUE);
     if (w->exif && w->exif_bytes <= MAX_MARKER)
         jpeg_write_marker(&w->jpeg, EXIF_MARKER, w->exif, (unsigned)w->exif_bytes);

@@ -11,8 +11,6 @@
 
 #include <webp/encode.h>
 
-#define QUALITY 90.0f
-
 // The container's pieces, each of an even length: "RIFF", its bytes and "WEBP", then a header of
 // features (VP8X), the picture, and the EXIF block.
 enum { RIFF = 12, CHUNK = 8, FEATURES = 10, HAS_ALPHA = 0x10, HAS_EXIF = 0x08 };
@@ -90,8 +88,9 @@ static enum fum_result encode(const struct fum_picture *picture, uint8_t **bytes
     enum fum_result result = fum_bitmap_convert(&given, alpha ? 4 : 3, &rgb, err);
     if (result) return result;
     int stride = rgb.width * rgb.channels;
+    float quality = (float)(picture->quality ? picture->quality : FUM_IMAGE_QUALITY);
     size_t size = (alpha ? WebPEncodeRGBA : WebPEncodeRGB)(rgb.pixels, rgb.width, rgb.height,
-                                                           stride, QUALITY, &webp);
+                                                           stride, quality, &webp);
     fum_bitmap_free(&rgb);
     if (!size || finish(picture, webp, size, bytes, count)) result = no_memory(picture, err);
     WebPFree(webp);

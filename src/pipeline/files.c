@@ -34,11 +34,6 @@ enum fum_result fum_image_encode(const struct fum_image *image, const char *name
     return fum_image_encode_as(name, &picture, &bytes->data, &bytes->count, err);
 }
 
-void fum_bytes_free(struct fum_bytes *bytes) {
-    fum_free(bytes->data);
-    *bytes = (struct fum_bytes){0};
-}
-
 enum fum_result fum_image_check_name(const char *path, struct fum_error *err) {
     return fum_image_check_ending(path, err);
 }

@@ -109,6 +109,17 @@ static void bitmaps_are_decoded_and_resized(void **state) {
     ok(fum_bitmap_decode(&to, &file, &err), &err);
     assert_int_equal(to.channels, 4);
     assert_memory_equal(to.pixels, ((uint8_t[]){10, 20, 30, 255, 40, 50, 60, 255}), 8);
+    struct fum_bytes again = {0};
+    const struct fum_bitmap_format format = {.name = "png", .parameters = "a fox"};
+    ok(fum_bitmap_encode(&to, &format, &again, &err), &err);
+    char *text = fum_image_find_text(
+        &(struct fum_image_file){.data = again.data, .bytes = again.count}, "parameters");
+    assert_string_equal(text, "a fox");
+    fum_free(text);
+    fum_bytes_free(&again);
+    assert_int_equal(
+        fum_bitmap_encode(&to, &(struct fum_bitmap_format){.name = "gif"}, &again, &err),
+        FUM_ERR_ARG);
     fum_bitmap_free(&to);
     file.max_pixels = 1;
     assert_int_equal(fum_bitmap_decode(&to, &file, &err), FUM_ERR_FORMAT);
