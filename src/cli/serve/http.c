@@ -67,7 +67,13 @@ static enum MHD_Result handle(struct http_exchange *exchange) {
 
 static enum MHD_Result begin(struct http_exchange *exchange) {
     struct http *http = exchange->http;
-    if (!http_check(&http->params, &exchange->head, &exchange->response)) {
+    bool good = http_check(&http->params, &exchange->head, &exchange->response);
+    if (good && exchange->link->surplus) {
+        refuse(exchange, 503, "too many connections");
+        exchange->response.retry_after = 1;
+        good = false;
+    }
+    if (!good) {
         exchange->answered = true;
         exchange->unread = exchange->head.has_body;
         if (!exchange->unread) return MHD_YES; // so that the connection stays
@@ -93,7 +99,10 @@ static struct http_exchange *create_exchange(struct http *http, struct MHD_Conne
     struct http_exchange *exchange = calloc(1, sizeof *exchange);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (!exchange) return NULL;
+    if (!exchange || !info->socket_context) {
+        free(exchange);
+        return NULL;
+    }
     exchange->http = http;
     exchange->link = info->socket_context;
     exchange->began = fum_time_now();
@@ -181,7 +190,7 @@ static void *on_line(void *cls, const char *line, struct MHD_Connection *connect
     (void)line;
     serving.http = http;
     serving.link = info->socket_context;
-    http_links_hear(http->links, serving.link);
+    if (serving.link) http_links_hear(http->links, serving.link);
     return NULL;
 }
 
@@ -217,16 +226,16 @@ static void count_timeout(void *user) {
 }
 
 static struct MHD_Daemon *start(struct http *http, int fd) {
-    return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-                                MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG,
-                            0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message,
-                            http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)HTTP_MAX_LINKS, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)HTTP_STALLED_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)HTTP_LINK_BYTES, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-                            http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-                            MHD_OPTION_URI_LOG_CALLBACK, on_line, http,
-                            MHD_OPTION_UNESCAPE_CALLBACK, unescape, http, MHD_OPTION_END);
+    return MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+            MHD_USE_ITC | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(HTTP_MAX_LINKS + HTTP_SPARE_LINKS), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)HTTP_STALLED_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_LINK_BYTES,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_line, http,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, http, MHD_OPTION_END);
 }
 
 int http_open(struct http **http, const struct http_params *params) {

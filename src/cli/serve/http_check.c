@@ -62,6 +62,7 @@ static bool is_host(const char *text) {
 static bool check_framing(struct http_head *head, struct http_response *response) {
     struct framing framing = {0};
     MHD_get_connection_values(head->request.connection, MHD_HEADER_KIND, collect, &framing);
+    head->has_body = framing.codings || framing.lengths;
     if (framing.hosts != 1 || !is_host(framing.host))
         return refuse(head, response, 400, "a request needs one Host header");
     head->request.host = framing.host;
@@ -71,7 +72,7 @@ static bool check_framing(struct http_head *head, struct http_response *response
         return refuse(head, response, 400, "a body needs one Content-Length, or chunks");
     if (framing.lengths && !read_length(framing.length, &head->length))
         return refuse(head, response, 400, "Content-Length must be a whole number");
-    head->has_body = framing.codings || head->length > 0;
+    if (!framing.codings && head->length == 0) head->has_body = false;
     return true;
 }
 

@@ -13,6 +13,7 @@
 enum {
     HTTP_MAX_BODY = 64 << 20,      // bytes of a request's body
     HTTP_MAX_LINKS = 512,          // connections at a time
+    HTTP_SPARE_LINKS = 64,         // that are being ended, or get a 503
     HTTP_HEADER_SECONDS = 10,      // from the first byte of a request to the end of its headers
     HTTP_BODY_SECONDS = 60,        // from there to the end of its body
     HTTP_SILENT_SECONDS = 50,      // without a byte, before or between requests
@@ -37,9 +38,11 @@ struct http_link {
     struct http_link *next, *previous;
     int fd;
     enum http_phase phase;
-    double since; // when the phase began
-    bool ended;   // it was shut down
-    bool spoiled; // libmicrohttpd found its request damaged
+    double since;   // when the phase began
+    uint64_t bytes; // that had come when it began to be silent
+    bool ended;     // it was shut down
+    bool surplus;   // it exceeds the limit, and all others are busy
+    bool spoiled;   // libmicrohttpd found its request damaged
 };
 
 // All connections, watched by a thread that ends those that exceed a deadline.

@@ -6,21 +6,24 @@
 #include "http_inner.h"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
-enum { TICK_MILLISECONDS = 200, MAKE_ROOM = 32 };
+#if defined(__linux__)
+#include <linux/tcp.h>
+#endif
+
+enum { TICK_MILLISECONDS = 200 };
 
 struct http_links {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t watch;
     struct http_link *first; // the newest
-    int count;
+    int count;               // of those that are not ended
     bool stop;
     void (*on_timeout)(void *user);
     void *user;
@@ -41,29 +44,32 @@ static bool send_error(int fd, int status, const char *message) {
     return send(fd, answer, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == bytes;
 }
 
-// Returns when the last byte arrived, or 0 if the system does not report it.
-static double find_last_byte(int fd) {
+// Stores how many bytes a connection has received. Returns false if the system does not report it.
+static bool count_bytes(int fd, uint64_t *bytes) {
 #if defined(__linux__)
     struct tcp_info info;
-    socklen_t bytes = sizeof info;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0)
-        return fum_time_now() - info.tcpi_last_data_recv / 1000.0;
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size)) return false;
+    *bytes = info.tcpi_bytes_received;
+    return size >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof *bytes;
+#else
+    (void)fd, (void)bytes;
+    return false;
 #endif
-    (void)fd;
-    return 0;
 }
 
-// Begins the phase of headers once a silent connection has sent something. A system that does not
-// report it counts from the start.
+// Begins the phase of headers once a silent connection has sent something. Without a report of the
+// system it begins at once.
 static void hear(struct http_link *link) {
-    const double rounding = 0.02; // of the system's clock
-    double last = find_last_byte(link->fd);
-    if (last == 0 || last > link->since + rounding) link->phase = HTTP_HEADERS;
-    if (last > link->since) link->since = last;
+    uint64_t bytes;
+    if (count_bytes(link->fd, &bytes) && bytes == link->bytes) return;
+    link->phase = HTTP_HEADERS;
+    link->since = fum_time_now();
 }
 
-static void end_link(struct http_link *link) {
+static void end_link(struct http_links *links, struct http_link *link) {
     link->ended = true;
+    links->count--;
     shutdown(link->fd, SHUT_RDWR);
 }
 
@@ -83,20 +89,18 @@ static void end_late(struct http_links *links, double now) {
         bool waits = link->phase != HTTP_SILENT;
         if (waits && send_error(link->fd, 408, "the request took too long to arrive"))
             links->on_timeout(links->user);
-        end_link(link);
+        end_link(links, link);
     }
 }
 
-// Ends the oldest connections that wait for their client, so that others are answered.
-static void make_room(struct http_links *links) {
-    for (int i = 0; i < MAKE_ROOM; i++) {
-        struct http_link *oldest = NULL;
-        for (struct http_link *link = links->first; link; link = link->next)
-            if (!link->ended && link->phase != HTTP_BUSY)
-                if (!oldest || link->since < oldest->since) oldest = link;
-        if (!oldest) return;
-        end_link(oldest);
-    }
+// Ends the connection that has waited longest for its client. Returns false if none waits.
+static bool make_room(struct http_links *links) {
+    struct http_link *oldest = NULL;
+    for (struct http_link *link = links->first; link; link = link->next)
+        if (!link->ended && link->phase != HTTP_BUSY)
+            if (!oldest || link->since <= oldest->since) oldest = link;
+    if (oldest) end_link(links, oldest);
+    return oldest != NULL;
 }
 
 static void wait_for(struct http_links *links, int milliseconds) {
@@ -117,7 +121,6 @@ static void *watch(void *user) {
             continue;
         }
         end_late(links, fum_time_now());
-        if (links->count >= HTTP_MAX_LINKS) make_room(links);
         wait_for(links, TICK_MILLISECONDS);
     }
     pthread_mutex_unlock(&links->lock);
@@ -156,11 +159,12 @@ struct http_link *http_links_add(struct http_links *links, int fd) {
     link->fd = fd;
     link->since = fum_time_now();
     pthread_mutex_lock(&links->lock);
+    link->surplus = links->count >= HTTP_MAX_LINKS && !make_room(links);
     link->next = links->first;
     if (link->next) link->next->previous = link;
     links->first = link;
     links->count++;
-    if (!link->next || links->count >= HTTP_MAX_LINKS) pthread_cond_broadcast(&links->changed);
+    if (!link->next) pthread_cond_broadcast(&links->changed);
     pthread_mutex_unlock(&links->lock);
     return link;
 }
@@ -173,8 +177,7 @@ void http_links_remove(struct http_links *links, struct http_link *link) {
         link->previous->next = link->next;
     else
         links->first = link->next;
-    links->count--;
-    pthread_cond_broadcast(&links->changed);
+    if (!link->ended) links->count--;
     pthread_mutex_unlock(&links->lock);
     free(link);
 }
@@ -184,6 +187,7 @@ bool http_links_enter(struct http_links *links, struct http_link *link, enum htt
     bool alive = !link->ended;
     link->phase = phase;
     link->since = fum_time_now();
+    if (phase == HTTP_SILENT) count_bytes(link->fd, &link->bytes);
     pthread_mutex_unlock(&links->lock);
     return alive;
 }
