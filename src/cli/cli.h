@@ -48,9 +48,15 @@ struct cli_shown {
 };
 struct cli_shown cli_show(const char *text);
 
-// Names the place that the next failures are of, such as a line of a file. It is printed before
-// their text. NULL: none. The text must stay until the next call.
+// Names the place that the next failures of this thread are of, such as a line of a file. It is
+// printed before their text. NULL: none. The text must stay until the next call.
 void cli_set_place(const char *place);
+// Keeps the text of the next failure of this thread, escaped, in place of printing it. Failures
+// after the first are dropped. NULL: failures are printed again. It must stay until then.
+struct cli_failure {
+    char text[500]; // "": nothing failed
+};
+void cli_collect_failures(struct cli_failure *failure);
 // Prints "fumarole: <text>" on standard error and returns CLI_FAILED.
 int cli_fail(const char *fmt, ...) FUM_PRINTF(1, 2);
 // Prints wrong usage, with a pointer to the command's --help. Returns CLI_USAGE.
@@ -154,7 +160,8 @@ bool cli_read_line(FILE *file, struct cli_line *line);
 enum cli_json { CLI_JSON_GOOD, CLI_JSON_BAD, CLI_JSON_NO_MEMORY };
 // Lets cli_json_parse see refused memory. Once, before the first use of JSON.
 void cli_json_init(void);
-// Begins an object that is made of many calls. cli_json_refused: memory was refused to one since.
+// Begins an object that is made of many calls of this thread. cli_json_refused: memory was refused
+// to one since.
 void cli_json_begin(void);
 bool cli_json_refused(void);
 // Parses the value at the start of a text; *end: where it ends, or where it is damaged. Free with

@@ -57,10 +57,24 @@ struct cli_shown cli_show(const char *text) {
 
 // ---- failures ----
 
-static const char *place_of_failures;
+static _Thread_local const char *place_of_failures;
+static _Thread_local struct cli_failure *collected; // NULL: failures are printed
 
 void cli_set_place(const char *place) {
     place_of_failures = place;
+}
+
+void cli_collect_failures(struct cli_failure *failure) {
+    if (failure) failure->text[0] = 0;
+    collected = failure;
+}
+
+// Stores a failure in place of printing it, unless an earlier one is there.
+static void collect_failure(const char *fmt, va_list args) {
+    char text[sizeof collected->text];
+    if (collected->text[0]) return;
+    vsnprintf(text, sizeof text, fmt, args);
+    fum_text_escape(collected->text, sizeof collected->text, text, strlen(text));
 }
 
 static void put_failure(const char *fmt, va_list args) {
@@ -71,9 +85,13 @@ static void put_failure(const char *fmt, va_list args) {
 int cli_fail(const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    fputs("fumarole: ", stderr);
-    put_failure(fmt, args);
-    fputc('\n', stderr);
+    if (collected) {
+        collect_failure(fmt, args);
+    } else {
+        fputs("fumarole: ", stderr);
+        put_failure(fmt, args);
+        fputc('\n', stderr);
+    }
     va_end(args);
     return CLI_FAILED;
 }
@@ -81,16 +99,20 @@ int cli_fail(const char *fmt, ...) {
 int cli_misuse(const struct cli_command *command, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    fprintf(stderr, "fumarole: %s: ", command->name);
-    put_failure(fmt, args);
-    fprintf(stderr, " (see fumarole %s --help)\n", command->name);
+    if (collected) {
+        collect_failure(fmt, args);
+    } else {
+        fprintf(stderr, "fumarole: %s: ", command->name);
+        put_failure(fmt, args);
+        fprintf(stderr, " (see fumarole %s --help)\n", command->name);
+    }
     va_end(args);
     return CLI_USAGE;
 }
 
 int cli_fail_result(enum fum_result result, const struct fum_error *err) {
     if (result == FUM_ERR_CANCELLED) {
-        fputs("fumarole: stopped\n", stderr);
+        if (!collected) fputs("fumarole: stopped\n", stderr);
         return cli_interrupted_status();
     }
     cli_fail("%s", err->text[0] ? err->text : fum_result_name(result));
