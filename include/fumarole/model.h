@@ -54,6 +54,12 @@ FUM_API enum fum_result fum_model_open(fum_model **model, const struct fum_model
 FUM_API enum fum_result fum_model_open_hash(fum_model **model,
                                             const struct fum_model_params *params, const char *hash,
                                             struct fum_error *err);
+// Stores the hash of an open model as text: 64 digits and NUL. Its weight files are read, or the
+// user's cache folder has the hashes of large ones. `go_on` is called now and then, and cancels by
+// returning false; it may be NULL. Errors: FUM_ERR_IO, FUM_ERR_CANCELLED, FUM_ERR_NOMEM.
+FUM_API enum fum_result fum_model_hash(const fum_model *model, char hash[65],
+                                       bool (*go_on)(void *user), void *user,
+                                       struct fum_error *err);
 FUM_API void fum_model_destroy(fum_model **model);
 // Loads the tokenizer of a model without opening the model: a diffusers folder's own for its first
 // text encoder, or CLIP's for a file. Free it with fum_tokenizer_destroy. `params` may be NULL.
@@ -88,6 +94,9 @@ struct fum_model_info {
     bool takes_prompt; // false: it draws pictures of a data set, or of classes, without a text
 };
 FUM_API const struct fum_model_info *fum_model_get_info(const fum_model *model);
+// Returns the noise schedule that a sampler of that name (NULL: the model's own) runs on by
+// default. NULL: it has none, or there is no such sampler.
+FUM_API const char *fum_model_schedule(const fum_model *model, const char *sampler);
 // Returns the index-th known prompt, or NULL past the last.
 FUM_API const char *fum_model_prompt(const fum_model *model, int index);
 // Stores up to `capacity` prompts to suggest, if the model lists its prompts and knows no word of

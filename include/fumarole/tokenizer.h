@@ -101,6 +101,12 @@ FUM_API enum fum_result fum_tokenizer_encode_padded(const fum_tokenizer *tokeniz
 
 // ---- prompts ----
 
+// Calls `fn` with the name of the LoRA in each tag of a prompt, such as <lora:NAME:0.8>, until it
+// returns false. Errors: FUM_ERR_NOMEM.
+FUM_API enum fum_result fum_prompt_each_lora(const char *prompt,
+                                             bool (*fn)(void *user, const char *name), void *user,
+                                             struct fum_error *err);
+
 // A prompt in the grammar of A1111's web UI. The signs (x), [x] and (x:1.3) weigh words, and BREAK
 // begins a new chunk. [a:b:when] and [a|b] change the text with the step. AND joins prompts, each
 // with its weight as in "a cat :0.7".

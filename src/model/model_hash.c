@@ -204,6 +204,24 @@ const char *fum_model_hash_wait(struct fum_model_hash *h, bool (*go_on)(void *us
     return h->result[0] ? h->result : NULL;
 }
 
+enum fum_result fum_model_hash(const fum_model *model, char hash[65], bool (*go_on)(void *user),
+                               void *user, struct fum_error *err) {
+    struct fum_model_hash *h = NULL;
+    enum fum_result result = fum_model_hash_begin(&h, model, err);
+    if (result) return result;
+    const char *digest = fum_model_hash_wait(h, go_on, user);
+    if (digest)
+        memcpy(hash, digest, FUM_SHA256_TEXT);
+    else if (!h || h->failed)
+        result = fum_error_set(err, FUM_ERR_IO, "%s: its weights cannot be read for their hash",
+                               model->info.path);
+    else
+        result = fum_error_set(err, FUM_ERR_CANCELLED, "%s: its hash was not needed any more",
+                               model->info.path);
+    fum_model_hash_end(&h);
+    return result;
+}
+
 void fum_model_hash_end(struct fum_model_hash **hash) {
     if (!hash || !*hash) return;
     stop_thread(*hash);

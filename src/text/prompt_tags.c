@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "text/prompt_tags.h"
 
+#include <fumarole/tokenizer.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,16 @@ enum fum_result fum_prompt_tags_take(struct fum_prompt_tags *tags, const char *p
     if (!memory) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a prompt's tags");
     *out = 0;
     return FUM_OK;
+}
+
+enum fum_result fum_prompt_each_lora(const char *prompt, bool (*fn)(void *user, const char *name),
+                                     void *user, struct fum_error *err) {
+    struct fum_prompt_tags tags;
+    enum fum_result result = fum_prompt_tags_take(&tags, prompt, err);
+    for (size_t i = 0; i < tags.count && !result; i++)
+        if (!fn(user, tags.loras[i].name)) break;
+    fum_prompt_tags_free(&tags);
+    return result;
 }
 
 void fum_prompt_tags_free(struct fum_prompt_tags *tags) {
