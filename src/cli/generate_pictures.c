@@ -22,10 +22,15 @@ static int read_outpaint(const struct cli_command *command, struct generate_opti
                       cli_show(text).text);
 }
 
+// True if there is a picture: a file, or its content.
+static bool is_given(const struct fum_image_source *source) {
+    return source->path || source->data;
+}
+
 // Returns the name of an option that needs a picture and was given, or NULL.
 static const char *find_dependent(const struct fum_generate_params *picture) {
     if (!isnan(picture->strength)) return "strength";
-    if (picture->mask.path) return "mask";
+    if (is_given(&picture->mask)) return "mask";
     if (picture->outpaint[0] + picture->outpaint[1] + picture->outpaint[2] + picture->outpaint[3])
         return "outpaint";
     return picture->image_guidance > 0 ? "img-cfg-scale" : NULL;
@@ -44,7 +49,7 @@ static const char *find_masked(const struct fum_generate_params *picture) {
 int generate_options_check_pictures(const struct cli_command *command,
                                     struct generate_options *options) {
     const struct fum_generate_params *picture = &options->picture;
-    bool given = picture->init_image.path != NULL;
+    bool given = is_given(&picture->init_image);
     int status = read_outpaint(command, options);
     if (status >= 0) return status;
     if (given && (options->invert || picture->interpolate[0] || picture->reconstruct))
@@ -53,7 +58,7 @@ int generate_options_check_pictures(const struct cli_command *command,
     const char *dependent = find_dependent(picture), *masked = find_masked(picture);
     if (!given && dependent)
         return cli_misuse(command, "--%s needs --init-img IMAGE, the picture to change", dependent);
-    if (masked && !picture->mask.path && !options->outpaint)
+    if (masked && !is_given(&picture->mask) && !options->outpaint)
         return cli_misuse(command, "--%s needs --mask IMAGE or --outpaint L,T,R,B", masked);
     return -1;
 }

@@ -96,14 +96,14 @@ static bool add_value(struct cli_parse *parse, const struct cli_option *option, 
     return true;
 }
 
-static char lower_case(char c) {
+static char fold_letter(char c) {
+    if (c == ' ') return '_';
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
-// Compares ASCII letters without regard to case.
-static bool same_word(const char *a, const char *b) {
+bool cli_same_word(const char *a, const char *b) {
     for (; *a && *b; a++, b++)
-        if (lower_case(*a) != lower_case(*b)) return false;
+        if (fold_letter(*a) != fold_letter(*b)) return false;
     return *a == *b;
 }
 
@@ -120,7 +120,7 @@ static const struct cli_foreign_value *find_foreign_value(const struct cli_parse
     if (!parse->foreign) return NULL;
     const char *name = canonical_name(parse->options, option);
     for (const struct cli_foreign_value *row = parse->foreign->values; row->option; row++)
-        if (strcmp(row->option, name) == 0 && same_word(row->value, text)) return row;
+        if (strcmp(row->option, name) == 0 && cli_same_word(row->value, text)) return row;
     return NULL;
 }
 
@@ -142,9 +142,9 @@ static bool refuse_choice(struct cli_parse *parse, const struct cli_option *opti
 // Returns the index of the choice with that name or, failing that, with that label; -1: none.
 static int find_choice(const struct cli_option *option, const char *text) {
     for (size_t i = 0; option->choice(i); i++)
-        if (same_word(option->choice(i), text)) return (int)i;
+        if (cli_same_word(option->choice(i), text)) return (int)i;
     for (size_t i = 0; option->label && option->label(i); i++)
-        if (same_word(option->label(i), text)) return (int)i;
+        if (cli_same_word(option->label(i), text)) return (int)i;
     return -1;
 }
 
@@ -195,6 +195,11 @@ static bool parse_value(struct cli_parse *parse, const struct cli_option *option
     }
     *(const char **)field = text;
     return true;
+}
+
+bool cli_options_set(struct cli_parse *parse, const struct cli_option *option, const char *text) {
+    parse->message[0] = parse->notes[0] = 0;
+    return parse_value(parse, option, text);
 }
 
 static char dash_for(char c) {

@@ -93,6 +93,11 @@ struct cli_parse {
 // ("-qv", "-qs7"). Returns false with `message` set on wrong usage.
 bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv);
 
+// Compares names of choices: ASCII letters in any case, and "_" for a space.
+bool cli_same_word(const char *a, const char *b);
+// Sets one option from the text of its value. Returns as cli_options_parse does.
+bool cli_options_set(struct cli_parse *parse, const struct cli_option *option, const char *text);
+
 // Returns the option with that long name, in which "_" matches "-"; NULL: there is none.
 const struct cli_option *cli_options_find(const struct cli_option *options, const char *name);
 

@@ -7,18 +7,29 @@
 
 #include <fumarole/model.h>
 
-enum catalogue_kind { CATALOGUE_MODEL, CATALOGUE_LORA, CATALOGUE_EMBEDDING, CATALOGUE_UPSCALER };
+enum catalogue_kind {
+    CATALOGUE_MODEL,
+    CATALOGUE_LORA,
+    CATALOGUE_EMBEDDING,
+    CATALOGUE_UPSCALER,
+    CATALOGUE_CONTROL, // ControlNets and T2I-adapters
+    CATALOGUE_KINDS,
+};
 
 struct catalogue_entry {
     const char *name; // the last part of the path, without the ending of a file
     const char *path;
-    const char *hash;  // 64 hexadecimal digits of a model or LoRA; NULL: not known yet
-    const char *title; // "NAME [hash10]", or the name
+    // A thread computes hashes of large models, so these two change once.
+    const char *_Atomic hash;  // 64 hexadecimal digits of a model or LoRA; NULL: not known yet
+    const char *_Atomic title; // "NAME [hash10]", or the name
     // Of a model: its defaults, read when it is listed. All zero for other kinds.
     int width, height, steps, size_multiple;
     float guidance;
     const char *sampler, *schedule;
+    const char *const *schedules; // default for each sampler, as fum_sampler_name counts them; NULL
+                                  // where the model does not run with that one
     bool takes_prompt;
+    int scale; // of an upscaler: sides become so many times as long; 0: not known
 };
 
 // Never changes once it is made, so any number of threads may read it. Listing again makes another.
@@ -27,7 +38,7 @@ struct catalogue;
 struct catalogue_params {
     const struct cli_list
         *models;            // of -m: paths or names of shipped models; the first is the default
-    const char *models_dir; // NULL: none. Each model in it is offered
+    const char *models_dir; // NULL: none. Each model in it is offered, and each ControlNet
     const char *lora_dir, *embeddings_dir, *upscalers_dir; // NULL: none
     const struct fum_log *log;
 };
@@ -39,6 +50,8 @@ void catalogue_destroy(struct catalogue **catalogue);
 // past the last.
 const struct catalogue_entry *catalogue_at(const struct catalogue *catalogue,
                                            enum catalogue_kind kind, size_t index);
+// Returns the folder of a kind, as it was given; NULL: none.
+const char *catalogue_folder(const struct catalogue *catalogue, enum catalogue_kind kind);
 // Returns the entry with that name or title, in any case; NULL: there is none.
 const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue,
                                              enum catalogue_kind kind, const char *name);
