@@ -3,6 +3,8 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "http_inner.h"
+
+#include "../job/json.h"
 #include "serve_log.h"
 #include "server.h"
 
@@ -25,26 +27,61 @@ static void refuse(struct http_exchange *exchange, int status, const char *why) 
     http_answer_error(&exchange->head.request, &exchange->response, &error, "%s", why);
 }
 
+// Makes room for `needed` bytes of the body. Returns false if there is none.
+static bool grow_body(struct http_exchange *exchange, size_t needed) {
+    size_t capacity = exchange->capacity * 2 < needed ? needed : exchange->capacity * 2;
+    size_t more = capacity - exchange->capacity;
+    if (needed <= exchange->capacity) return true;
+    bool fits = atomic_fetch_add(&exchange->http->held, more) + more <= HTTP_MAX_HELD;
+    char *larger = fits ? realloc(exchange->body, capacity) : NULL;
+    if (!larger) {
+        atomic_fetch_sub(&exchange->http->held, more);
+        return false;
+    }
+    exchange->body = larger;
+    exchange->capacity = capacity;
+    return true;
+}
+
+static void free_body(struct http_exchange *exchange) {
+    atomic_fetch_sub(&exchange->http->held, exchange->capacity);
+    free(exchange->body);
+}
+
 static void append_body(struct http_exchange *exchange, const char *data, size_t bytes) {
-    if (exchange->failure) return;
     size_t needed = exchange->bytes + bytes + 1;
-    if (needed > (size_t)HTTP_MAX_BODY + 1) {
+    if (exchange->failure) return;
+    if (needed > (size_t)HTTP_MAX_BODY + 1)
         exchange->failure = 413;
-        return;
-    }
-    if (needed > exchange->capacity) {
-        size_t capacity = exchange->capacity * 2 < needed ? needed : exchange->capacity * 2;
-        char *larger = realloc(exchange->body, capacity);
-        if (!larger) {
-            exchange->failure = 503;
-            return;
-        }
-        exchange->body = larger;
-        exchange->capacity = capacity;
-    }
+    else if (!grow_body(exchange, needed))
+        exchange->failure = 503;
+    if (exchange->failure) return;
     memcpy(exchange->body + exchange->bytes, data, bytes);
     exchange->bytes += bytes;
     exchange->body[exchange->bytes] = 0;
+}
+
+static void refuse_json(struct http_exchange *exchange, const struct job_json_error *why) {
+    const struct http_error error = {.status = 400};
+    http_answer_error(&exchange->head.request, &exchange->response, &error,
+                      "the body is not JSON: %s, at byte %zu", why->text, why->at);
+}
+
+// Reads a body that must be an object of JSON. Returns false with the error in the response.
+static bool read_json(struct http_exchange *exchange) {
+    struct http_request *request = &exchange->head.request;
+    enum http_body kind = request->route->body;
+    struct job_json_error error = {0};
+    if (kind != HTTP_JSON && (kind != HTTP_JSON_OPTIONAL || request->bytes == 0)) return true;
+    enum cli_json read = job_json_read(&request->json, request->body, request->bytes, &error);
+    if (read == CLI_JSON_GOOD && cJSON_IsObject(request->json)) return true;
+    if (read == CLI_JSON_NO_MEMORY)
+        refuse(exchange, 503, "no memory for the request");
+    else if (read == CLI_JSON_GOOD)
+        refuse(exchange, 400, "the body must be a JSON object");
+    else
+        refuse_json(exchange, &error);
+    return false;
 }
 
 static enum MHD_Result handle(struct http_exchange *exchange) {
@@ -60,8 +97,10 @@ static enum MHD_Result handle(struct http_exchange *exchange) {
         refuse(exchange, exchange->failure, "no memory for the request");
     else if (exchange->http->stopping)
         refuse(exchange, 503, "the server is going down");
-    else
+    else if (read_json(exchange))
         request->route->handle(request, &exchange->response);
+    cJSON_Delete(request->json);
+    request->json = NULL;
     return http_send(exchange);
 }
 
@@ -77,7 +116,6 @@ static enum MHD_Result begin(struct http_exchange *exchange) {
         exchange->answered = true;
         exchange->unread = exchange->head.has_body;
         if (!exchange->unread) return MHD_YES; // so that the connection stays
-        if (!http_links_enter(http->links, exchange->link, HTTP_BUSY)) return MHD_NO;
         return http_send(exchange);
     }
     return http_links_enter(http->links, exchange->link, HTTP_BODY) ? MHD_YES : MHD_NO;
@@ -173,7 +211,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
         if (response->stream_end) response->stream_end(response->user);
         if (response->status) log_exchange(exchange, exchange->method);
         free(response->body);
-        free(exchange->body);
+        free_body(exchange);
         free(exchange);
         *context = NULL;
     }

@@ -12,6 +12,7 @@
 
 enum {
     HTTP_MAX_BODY = 64 << 20,      // bytes of a request's body
+    HTTP_MAX_HELD = 1 << 30,       // bytes of all bodies at a time
     HTTP_MAX_LINKS = 512,          // connections at a time
     HTTP_SPARE_LINKS = 64,         // that are being ended, or get a 503
     HTTP_HEADER_SECONDS = 10,      // from the first byte of a request to the end of its headers
@@ -30,7 +31,8 @@ enum http_phase {
     HTTP_SILENT,  // the first byte of a request
     HTTP_HEADERS, // the end of the headers
     HTTP_BODY,    // the end of the body
-    HTTP_BUSY,    // nothing: a handler runs, or its answer is sent
+    HTTP_BUSY,    // nothing: a handler runs
+    HTTP_SENDING, // that the client takes the answer
 };
 
 // A connection.
@@ -60,7 +62,7 @@ void http_links_hear(struct http_links *links, struct http_link *link);
 // Answers a damaged request at once, unless it has an answer already, and closes the connection for
 // writing. Returns true if it did.
 bool http_links_spoil(struct http_links *links, struct http_link *link, int status);
-// Waits until no connection is busy, at most so long.
+// Waits until no connection is busy or sends, at most so long.
 void http_links_drain(struct http_links *links, int milliseconds);
 
 // ---- routes, http_routes.c ----
@@ -93,6 +95,7 @@ struct http {
     struct MHD_Daemon *daemon;
     struct http_links *links;
     atomic_bool stopping;
+    atomic_size_t held; // bytes of all bodies
 };
 
 // A request and its answer.

@@ -77,7 +77,7 @@ static bool is_late(const struct http_link *link, double now) {
     static const double limits[] = {[HTTP_SILENT] = HTTP_SILENT_SECONDS,
                                     [HTTP_HEADERS] = HTTP_HEADER_SECONDS,
                                     [HTTP_BODY] = HTTP_BODY_SECONDS};
-    return link->phase != HTTP_BUSY && now - link->since > limits[link->phase];
+    return link->phase < HTTP_BUSY && now - link->since > limits[link->phase];
 }
 
 // Ends the connections that exceed their deadline. Those amid a request get a 408 if it fits.
@@ -93,12 +93,21 @@ static void end_late(struct http_links *links, double now) {
     }
 }
 
-// Ends the connection that has waited longest for its client. Returns false if none waits.
-static bool make_room(struct http_links *links) {
+// Returns the connection that has been in a phase up to `last` for longest; NULL: there is none.
+static struct http_link *find_oldest(const struct http_links *links, enum http_phase last) {
     struct http_link *oldest = NULL;
-    for (struct http_link *link = links->first; link; link = link->next)
-        if (!link->ended && link->phase != HTTP_BUSY)
-            if (!oldest || link->since <= oldest->since) oldest = link;
+    for (struct http_link *link = links->first; link; link = link->next) {
+        if (link->ended || link->phase > last || link->phase == HTTP_BUSY) continue;
+        if (!oldest || link->since <= oldest->since) oldest = link;
+    }
+    return oldest;
+}
+
+// Ends the connection that has waited longest for its client: first for a request, else with an
+// answer. Returns false if none waits.
+static bool make_room(struct http_links *links) {
+    struct http_link *oldest = find_oldest(links, HTTP_BODY);
+    if (!oldest) oldest = find_oldest(links, HTTP_SENDING);
     if (oldest) end_link(links, oldest);
     return oldest != NULL;
 }
@@ -203,7 +212,7 @@ void http_links_hear(struct http_links *links, struct http_link *link) {
 
 bool http_links_spoil(struct http_links *links, struct http_link *link, int status) {
     pthread_mutex_lock(&links->lock);
-    bool sent = !link->ended && link->phase != HTTP_BUSY &&
+    bool sent = !link->ended && link->phase < HTTP_BUSY &&
                 send_error(link->fd, status,
                            "the request is no valid HTTP, or its headers are "
                            "too large");
@@ -217,7 +226,7 @@ bool http_links_spoil(struct http_links *links, struct http_link *link, int stat
 
 static bool is_busy(const struct http_links *links) {
     for (const struct http_link *link = links->first; link; link = link->next)
-        if (link->phase == HTTP_BUSY) return true;
+        if (link->phase >= HTTP_BUSY && !link->ended) return true;
     return false;
 }
 

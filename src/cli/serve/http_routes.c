@@ -2,17 +2,7 @@
 // Finds the route of a path in the table.
 #include "http_inner.h"
 
-#include "routes.h"
-
 #include <string.h>
-
-const struct http_route http_routes[] = {
-#define HTTP_ROUTE(method, path, dialect, body, handle, summary) \
-    {method, path, dialect, body, handle, summary},
-#include "routes.def"
-#undef HTTP_ROUTE
-    {0},
-};
 
 // Compares a path with one of the table, and copies what stands for {id}.
 static bool match_path(const char *pattern, const char *path, char id[HTTP_ID_BYTES]) {
@@ -32,7 +22,9 @@ static bool match_path(const char *pattern, const char *path, char id[HTTP_ID_BY
 }
 
 static void allow_method(char allow[HTTP_ALLOW_BYTES], const char *method) {
-    size_t used = strlen(allow);
+    size_t used = strlen(allow), bytes = strlen(method);
+    for (const char *at = allow; (at = strstr(at, method)); at += bytes)
+        if (!at[bytes] || at[bytes] == ',') return;
     snprintf(allow + used, HTTP_ALLOW_BYTES - used, "%s%s", used ? ", " : "", method);
 }
 

@@ -90,8 +90,10 @@ enum MHD_Result http_send(struct http_exchange *exchange) {
     struct MHD_Response *answer = create_answer(exchange);
     if (!answer) return MHD_NO;
     add_headers(exchange, answer);
-    enum MHD_Result queued =
-        MHD_queue_response(exchange->head.request.connection, (unsigned)response->status, answer);
+    enum MHD_Result queued = MHD_NO;
+    if (http_links_enter(exchange->http->links, exchange->link, HTTP_SENDING))
+        queued = MHD_queue_response(exchange->head.request.connection, (unsigned)response->status,
+                                    answer);
     MHD_destroy_response(answer);
     return queued;
 }
