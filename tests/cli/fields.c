@@ -104,86 +104,87 @@ static void json_has_at_most_64_levels_and_no_nul(void **state) {
     assert_int_equal(job_json_read(&json, "[\"\0\"]", 5, &error), CLI_JSON_BAD);
 }
 
+static const struct {
+    const char *text, *param, *message;
+} refused[] = {
+    {"{\"steps\":0}", "steps", "steps must lie in 1..1000"},
+    {"{\"steps\":1001}", "steps", "steps must lie in 1..1000"},
+    {"{\"steps\":4.5}", "steps", "steps must be a whole number"},
+    {"{\"steps\":\"4\"}", "steps", "steps must be a whole number"},
+    {"{\"steps\":true}", "steps", "steps must be a whole number"},
+    {"{\"steps\":null}", "steps", "steps must not be null; leave it out"},
+    {"{\"steps\":[4]}", "steps", "steps must be a whole number"},
+    {"{\"hires_steps\":1001}", "hires_steps", "hires_steps must lie in 0..1000"},
+    {"{\"batch_count\":101}", "batch_count", "batch_count must lie in 1..100"},
+    {"{\"seed\":-2}", "seed", "seed must lie in -1..9007199254740991"},
+    {"{\"seed\":9007199254740992}", "seed", "seed must lie in -1..9007199254740991"},
+    {"{\"seed\":9007199254740991,\"batch_count\":2}", "seed",
+     "seed and the number of pictures exceed 9007199254740991"},
+    {"{\"strength\":1.5}", "strength", "strength must lie in 0..1"},
+    {"{\"cfg_scale\":\"7\"}", "cfg_scale", "cfg_scale must be a number"},
+    {"{\"prompt\":5}", "prompt", "prompt must be a text"},
+    {"{\"hires\":1}", "hires", "hires must be true or false"},
+    {"{\"stesp\":4}", "stesp", "there is no field \"stesp\"; did you mean steps?"},
+    {"{\"output\":\"x.png\"}", "output", "there is no field \"output\""},
+    {"{\"from-png\":\"x.png\"}", "from-png", "there is no field \"from-png\""},
+    {"{\"lora_model_dir\":\"/\"}", "lora_model_dir", "there is no field \"lora_model_dir\""},
+    {"{\"taesd\":\"/x\"}", "taesd", NULL},
+    {"{\"vae\":\"/x\"}", "vae", NULL},
+    {"{\"noise\":\"/x\"}", "noise", NULL},
+    {"{\"\":1}", "", "there is no field \"\""},
+    {"{\"steps\":4,\"steps \":5}", "steps ", NULL},
+    {"{\"cfg_scale\":4,\"cfg-scale\":5}", "cfg_scale", NULL},
+    {"{\"cfg_scale\":4,\"guidance_scale\":5}", "cfg_scale", NULL},
+    {"{\"sampling_method\":\"eulr\"}", "sampling_method", NULL},
+    {"{\"sampling_method\":3}", "sampling_method", "sampling_method must be a text"},
+    {"{\"scheduler\":\"\"}", "scheduler", NULL},
+    {"{\"sampling_method\":\"ddim\",\"scheduler\":\"karras\"}", "scheduler", NULL},
+    {"{\"model\":\"nope\"}", "model", "model: there is no model \"nope\" here"},
+    {"{\"model\":\"../emoji\"}", "model", NULL},
+    {"{\"lora\":\"x\"}", "lora", "lora must be a list of texts"},
+    {"{\"lora\":[1]}", "lora", "lora must be a list of texts"},
+    {"{\"lora\":[\"x:0.5\"]}", "lora", "lora: there is no LoRA \"x\" here"},
+    {"{\"prompt\":\"a <lora:../x:1>\"}", "prompt", "prompt: there is no LoRA \"../x\" here"},
+    {"{\"mask_blur\":4}", "mask_blur", "mask_blur needs mask IMAGE or outpaint L,T,R,B"},
+    {"{\"strength\":0.5}", "strength", "strength needs init_img IMAGE, the picture to change"},
+    {"{\"init_img\":\"/etc/passwd\"}", "init_img", NULL},
+    {"{\"init_img\":\"file:///etc/passwd\"}", "init_img", NULL},
+    {"{\"init_img\":\"http://localhost/a.png\"}", "init_img", NULL},
+    {"{\"init_img\":\"\"}", "init_img", NULL},
+    {"{\"init_img\":\"aGVsbG8=\"}", "init_img", NULL},
+    {"{\"control_image\":\"aGVsbG8=\"}", "control_image", NULL},
+    {"{\"width\":100}", "width", "width must be a multiple of 8"},
+    {"{\"width\":4096,\"height\":4096}", "width",
+     "width: the pictures would have 16777216 pixels; at most 4194304 are drawn here"},
+    {"{\"width\":16384,\"height\":16384}", "width", NULL},
+    {"{\"hires\":true,\"hires_scale\":16,\"width\":512,\"height\":512}", "hires_scale", NULL},
+    {"{\"hires_upscaler\":\"/x.pth\",\"hires\":true}", "hires_upscaler", NULL},
+    {"{\"hires_width\":2056,\"hires_height\":2048,\"hires\":true}", "hires_width", NULL},
+    {"{\"upscale_model\":\"x\"}", "upscale_model",
+     "upscale_model: there is no upscaler \"x\" here"},
+    {"{\"sigmas\":\"1,x\"}", "sigmas", NULL},
+    {"{\"interpolate\":\"a.png\"}", "interpolate", NULL},
+    {"{\"grid\":\"2x2\"}", "grid", NULL},
+    {"{\"max_pixels\":5}", "max_pixels", NULL},
+};
+
 static void wrong_values_are_refused_by_name(void **state) {
     (void)state;
-    static const struct {
-        const char *text, *param, *message;
-    } cases[] = {
-        {"{\"steps\":0}", "steps", "steps must lie in 1..1000"},
-        {"{\"steps\":1001}", "steps", "steps must lie in 1..1000"},
-        {"{\"steps\":4.5}", "steps", "steps must be a whole number"},
-        {"{\"steps\":\"4\"}", "steps", "steps must be a whole number"},
-        {"{\"steps\":true}", "steps", "steps must be a whole number"},
-        {"{\"steps\":null}", "steps", "steps must not be null; leave it out"},
-        {"{\"steps\":[4]}", "steps", "steps must be a whole number"},
-        {"{\"hires_steps\":1001}", "hires_steps", "hires_steps must lie in 0..1000"},
-        {"{\"batch_count\":101}", "batch_count", "batch_count must lie in 1..100"},
-        {"{\"seed\":-2}", "seed", "seed must lie in -1..9007199254740991"},
-        {"{\"seed\":9007199254740992}", "seed", "seed must lie in -1..9007199254740991"},
-        {"{\"seed\":9007199254740991,\"batch_count\":2}", "seed",
-         "seed and the number of pictures exceed 9007199254740991"},
-        {"{\"strength\":1.5}", "strength", "strength must lie in 0..1"},
-        {"{\"cfg_scale\":\"7\"}", "cfg_scale", "cfg_scale must be a number"},
-        {"{\"prompt\":5}", "prompt", "prompt must be a text"},
-        {"{\"hires\":1}", "hires", "hires must be true or false"},
-        {"{\"stesp\":4}", "stesp", "there is no field \"stesp\"; did you mean steps?"},
-        {"{\"output\":\"x.png\"}", "output", "there is no field \"output\""},
-        {"{\"from-png\":\"x.png\"}", "from-png", "there is no field \"from-png\""},
-        {"{\"lora_model_dir\":\"/\"}", "lora_model_dir", "there is no field \"lora_model_dir\""},
-        {"{\"taesd\":\"/x\"}", "taesd", NULL},
-        {"{\"vae\":\"/x\"}", "vae", NULL},
-        {"{\"noise\":\"/x\"}", "noise", NULL},
-        {"{\"\":1}", "", "there is no field \"\""},
-        {"{\"steps\":4,\"steps \":5}", "steps ", NULL},
-        {"{\"cfg_scale\":4,\"cfg-scale\":5}", "cfg_scale", NULL},
-        {"{\"cfg_scale\":4,\"guidance_scale\":5}", "cfg_scale", NULL},
-        {"{\"sampling_method\":\"eulr\"}", "sampling_method", NULL},
-        {"{\"sampling_method\":3}", "sampling_method", "sampling_method must be a text"},
-        {"{\"scheduler\":\"\"}", "scheduler", NULL},
-        {"{\"sampling_method\":\"ddim\",\"scheduler\":\"karras\"}", "scheduler", NULL},
-        {"{\"model\":\"nope\"}", "model", "model: there is no model \"nope\" here"},
-        {"{\"model\":\"../emoji\"}", "model", NULL},
-        {"{\"lora\":\"x\"}", "lora", "lora must be a list of texts"},
-        {"{\"lora\":[1]}", "lora", "lora must be a list of texts"},
-        {"{\"lora\":[\"x:0.5\"]}", "lora", "lora: there is no LoRA \"x\" here"},
-        {"{\"prompt\":\"a <lora:../x:1>\"}", "prompt", "prompt: there is no LoRA \"../x\" here"},
-        {"{\"mask_blur\":4}", "mask_blur", "mask_blur needs mask IMAGE or outpaint L,T,R,B"},
-        {"{\"strength\":0.5}", "strength", "strength needs init_img IMAGE, the picture to change"},
-        {"{\"init_img\":\"/etc/passwd\"}", "init_img", NULL},
-        {"{\"init_img\":\"file:///etc/passwd\"}", "init_img", NULL},
-        {"{\"init_img\":\"http://localhost/a.png\"}", "init_img", NULL},
-        {"{\"init_img\":\"\"}", "init_img", NULL},
-        {"{\"init_img\":\"aGVsbG8=\"}", "init_img", NULL},
-        {"{\"control_image\":\"aGVsbG8=\"}", "control_image", NULL},
-        {"{\"width\":100}", "width", "width must be a multiple of 8"},
-        {"{\"width\":4096,\"height\":4096}", "width",
-         "width: the pictures would have 16777216 pixels; at most 4194304 are drawn here"},
-        {"{\"width\":16384,\"height\":16384}", "width", NULL},
-        {"{\"hires\":true,\"hires_scale\":16,\"width\":512,\"height\":512}", "hires_scale", NULL},
-        {"{\"hires_upscaler\":\"/x.pth\",\"hires\":true}", "hires_upscaler", NULL},
-        {"{\"hires_width\":2056,\"hires_height\":2048,\"hires\":true}", "hires_width", NULL},
-        {"{\"upscale_model\":\"x\"}", "upscale_model",
-         "upscale_model: there is no upscaler \"x\" here"},
-        {"{\"sigmas\":\"1,x\"}", "sigmas", NULL},
-        {"{\"interpolate\":\"a.png\"}", "interpolate", NULL},
-        {"{\"grid\":\"2x2\"}", "grid", NULL},
-        {"{\"max_pixels\":5}", "max_pixels", NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct job_spec spec;
         struct job_error error;
         char text[300];
-        const char *prompt = strstr(cases[i].text, "prompt") ? "" : "\"prompt\":\"fox\",";
-        snprintf(text, sizeof text, "{%s%s", prompt, cases[i].text + 1);
+        const char *prompt = strstr(refused[i].text, "prompt") ? "" : "\"prompt\":\"fox\",";
+        snprintf(text, sizeof text, "{%s%s", prompt, refused[i].text + 1);
         bool taken = read_job(text, &spec, &error);
         if (taken) fail_msg("%s is taken", text);
-        if (strcmp(error.param, cases[i].param) != 0)
+        if (strcmp(error.param, refused[i].param) != 0)
             fail_msg("%s: param %s, %s", text, error.param, error.message);
-        if (cases[i].message && strcmp(error.message, cases[i].message) != 0)
+        if (refused[i].message && strcmp(error.message, refused[i].message) != 0)
             fail_msg("%s: %s", text, error.message);
-        if (!strstr(error.message, cases[i].param)) fail_msg("%s: %s", text, error.message);
+        if (!strstr(error.message, refused[i].param)) fail_msg("%s: %s", text, error.message);
         if (strstr(error.message, "--")) fail_msg("%s: %s", text, error.message);
-        bool model = strcmp(cases[i].param, "model") == 0;
+        bool model = strcmp(refused[i].param, "model") == 0;
         assert_int_equal(error.refusal, model ? JOB_UNKNOWN_MODEL : JOB_BAD_VALUE);
         job_spec_free(&spec);
     }

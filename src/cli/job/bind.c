@@ -73,6 +73,7 @@ bool job_bind_files(struct job_reader *r) {
     return bind_adapters(r) && check_tags(r) && bind_controls(r) &&
            keep_copy(r, catalogue_folder(catalogue, CATALOGUE_LORA),
                      &r->options->picture.adapter_dir) &&
-           keep_copy(r, catalogue_folder(catalogue, CATALOGUE_EMBEDDING),
-                     &r->options->embeddings_dir);
+           (!r->model->takes_prompt ||
+            keep_copy(r, catalogue_folder(catalogue, CATALOGUE_EMBEDDING),
+                      &r->options->embeddings_dir));
 }

@@ -22,7 +22,7 @@ struct catalogue_entry {
     // A thread computes hashes of large models, so these two change once.
     const char *_Atomic hash;  // 64 hexadecimal digits of a model or LoRA; NULL: not known yet
     const char *_Atomic title; // "NAME [hash10]", or the name
-    // Of a model: its defaults, read when it is listed. All zero for other kinds.
+    // The defaults of a model, read when it is listed. All zero for other kinds.
     int width, height, steps, size_multiple;
     float guidance;
     const char *sampler, *schedule;

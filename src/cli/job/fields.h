@@ -48,7 +48,8 @@ const struct catalogue_entry *job_find_file(struct job_reader *reader, enum cata
 // Keeps memory until the spec is freed; takes it in any case. False: memory is out, or it is NULL.
 bool job_spec_own(struct job_spec *spec, void *memory);
 
-// Puts what fields name in its place: LoRAs, ControlNets and their pictures. With a catalogue only.
+// Puts what fields name in its place: LoRAs, ControlNets and their pictures. The context has a
+// catalogue.
 bool job_bind_files(struct job_reader *reader);
 
 // The size of a job's pictures, before a second pass.

@@ -17,7 +17,7 @@ static bool check_prompt(struct job_reader *r, const char *text, const char *nam
                       count, most);
 }
 
-// Checks that there is a prompt if the model takes one, and none if not.
+// Requires a prompt from models that take one, and refuses it for others.
 static bool check_prompts(struct job_reader *r) {
     const struct fum_generate_params *picture = &r->options->picture;
     const struct catalogue_entry *model = r->model;

@@ -6,27 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-bool job_spec_own(struct job_spec *spec, void *memory) {
-    void **grown =
-        memory ? realloc(spec->owned, (spec->num_owned + 1) * sizeof *spec->owned) : NULL;
-    if (!grown) {
-        free(memory);
-        return false;
-    }
-    spec->owned = grown;
-    spec->owned[spec->num_owned++] = memory;
-    return true;
-}
-
-void job_spec_free(struct job_spec *spec) {
-    generate_request_free(&spec->request);
-    cJSON_Delete(spec->fields);
-    cJSON_Delete(spec->parameters);
-    for (size_t i = 0; i < spec->num_owned; i++) free(spec->owned[i]);
-    free(spec->owned);
-    *spec = (struct job_spec){0};
-}
-
 // ---- seeds ----
 
 // Returns a random number below 2⁵³. Calls at one time, on any threads, get others.
@@ -129,7 +108,10 @@ static bool read_fields(struct job_reader *r, const cJSON *object) {
 // Checks the options as the command line does, and reads what they name.
 static bool check_options(struct job_reader *r) {
     struct generate_request *request = &r->spec->request;
+    const struct generate_options *options = &request->options;
     struct cli_failure failure;
+    if (!options->picture.prompt && !options->prompt_file && !options->model)
+        return job_refuse(r->error, "prompt", "missing", "prompt is missing");
     cli_collect_failures(&failure);
     int status = generate_options_check(&cli_generate, &request->options, 0, NULL);
     if (status < 0) status = generate_request_read(request);

@@ -38,14 +38,14 @@ struct job_spec {
     struct generate_request request; // what the painter draws
     const char *model;               // path of the model; NULL: the shipped one
     const char *model_name;
-    cJSON *fields;     // settled: read again, they make the same pictures. With pictures as base64
+    cJSON *fields;     // settled, pictures as base64: read again, they make the same pictures
     cJSON *parameters; // the same without pictures' bytes, and with the model's defaults filled in
     void **owned;      // memory that the request points into
     size_t num_owned;
 };
 
-// Reads the fields of an object strictly: a name is a long flag with "_" or "-", a number is a JSON
-// number, a picture is base64 or a data URL (with a catalogue) or a path (without). Seeds are
+// Reads the fields of an object strictly. A name is a long flag with "_" or "-", and a number is a
+// JSON number. A picture is base64 or a data URL with a catalogue, and a path without. Seeds are
 // settled. Any thread. Returns false with *error filled in; the spec is to be freed in any case.
 bool job_spec_read(struct job_spec *spec, const cJSON *fields, const struct job_context *context,
                    struct job_error *error);

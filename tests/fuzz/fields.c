@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// libFuzzer target of jobs' fields: JSON as a client sends it, read as the server does. What is
+// taken must read back from its settled text.
+#include "cli/job/json.h"
+#include "cli/job/spec.h"
+#include "damage.h"
+#include "fitted_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PICTURE                                                                                   \
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAADElEQVR4nGNgGB4AAADIAAGtQHYiAAAAAElFTkSuQmC" \
+    "C"
+
+static const char *const documents[] = {
+    "{\"prompt\":\"a fox <lora:style:0.5>\",\"negative-prompt\":\"bad\",\"width\":64,\"height\":64,"
+    "\"steps\":4,\"cfg_scale\":2.5,\"seed\":5,\"batch_count\":3,\"sampling_method\":\"Euler a\","
+    "\"scheduler\":\"karras\",\"clip_skip\":1,\"lora\":[\"style:0.5:1\"],"
+    "\"subseed\":3,\"subseed_strength\":0.5,\"eta\":0.5,\"rng\":\"cpu\",\"preview\":\"none\"}",
+    "{\"prompt\":\"x\",\"init_img\":\"" PICTURE "\",\"mask\":\"data:image/png;base64," PICTURE
+    "\",\"strength\":0.5,\"mask_blur\":4,\"inpaint_fill\":\"noise\",\"mask_invert\":true,"
+    "\"inpaint_only_masked\":true,\"inpaint_padding\":8,\"outpaint\":\"8,8,0,0\","
+    "\"resize_mode\":\"crop\"}",
+    "{\"prompt\":\"x\",\"hires\":true,\"hires_scale\":2,\"hires_steps\":3,\"hires_strength\":0.5,"
+    "\"hires_upscaler\":\"lanczos\",\"sigmas\":\"9,3,0\",\"freeu\":\"auto\",\"cfg_interval\":"
+    "\"0.2,0.8\",\"cache_mode\":\"deepcache\",\"cache_option\":\"interval=3\",\"seamless\":\"xy\"}",
+    "{\"prompt\":\"x\",\"control_net\":\"net\",\"control_image\":[\"" PICTURE
+    "\"],\"control_strength\":0.5,\"control_end\":[1],\"control_preprocess\":\"canny\","
+    "\"pag_scale\":3,\"slg_scale\":2,\"skip_layers\":\"7,8\",\"guidance_rescale\":0.7,"
+    "\"apg_eta\":0,\"tolerance\":0.001,\"timestep_spacing\":\"trailing\",\"class\":2}",
+};
+
+static struct catalogue *catalogue;
+
+// Lists a model, and a LoRA, of which only the name is looked at.
+static void make_catalogue(void) {
+    struct choices plain = {0};
+    char folder[256];
+    fum_model *model = fitted_open(&plain, &(struct fitted_params){.max_bytes = 1 << 30});
+    if (!model) fitted_fail("a model");
+    const struct cli_list models = {.at = {fum_model_get_info(model)->path}, .count = 1};
+    damage_save("unet/style.safetensors", "{}", 2);
+    snprintf(folder, sizeof folder, "%s/unet", fitted_folder());
+    const struct catalogue_params params = {.models = &models, .lora_dir = folder};
+    if (catalogue_create(&catalogue, &params)) fitted_fail("a catalogue");
+    fum_model_destroy(&model);
+}
+
+static void expect(bool good, const char *what) {
+    if (good) return;
+    fprintf(stderr, "fuzzing: %s\n", what);
+    abort();
+}
+
+// A refusal says in one line why, and names its field.
+static void check_error(const struct job_error *error) {
+    size_t length = strlen(error->message);
+    if (getenv("FUZZ_SHOW")) fprintf(stderr, "%s\n", error->message);
+    expect(error->refusal != JOB_ACCEPTED && length > 0, "a refusal without a reason");
+    expect(fum_text_escape(NULL, 0, error->message, length) == length, "a raw byte in a message");
+    expect(fum_text_escape(NULL, 0, error->param, strlen(error->param)) == strlen(error->param),
+           "a raw byte in a name");
+}
+
+// Reads the settled fields from their text, as a server does that starts again.
+static void check_settled(const struct job_spec *spec, const struct job_context *context) {
+    struct job_json_error json_error;
+    struct job_error error = {0};
+    struct job_spec again;
+    cJSON *json = NULL;
+    char *text = cJSON_PrintUnformatted(spec->fields);
+    expect(text && !job_json_read(&json, text, strlen(text), &json_error), "fields are no JSON");
+    if (!job_spec_read(&again, json, context, &error)) {
+        fprintf(stderr, "fuzzing: %s: %s\n", text, error.message);
+        abort();
+    }
+    expect(cJSON_Compare(again.fields, spec->fields, true), "settled fields changed");
+    expect(cJSON_Compare(again.parameters, spec->parameters, true), "parameters changed");
+    expect(!again.request.options.seed.random, "a seed is not settled");
+    job_spec_free(&again);
+    cJSON_Delete(json);
+    cJSON_free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct choices c = {data, size, 0};
+    struct job_json_error json_error;
+    struct job_error error;
+    struct job_spec spec;
+    size_t bytes;
+    if (!catalogue) make_catalogue();
+    const struct job_context context = {.catalogue = one_in(&c, 4) ? NULL : catalogue,
+                                        .max_steps = 1000,
+                                        .max_pictures = 100,
+                                        .max_pixels = 1 << 20,
+                                        .max_prompt = 1000};
+    char *text =
+        damage_json(documents[choose(&c, sizeof documents / sizeof *documents)], &c, &bytes);
+    cJSON *json = NULL;
+    enum cli_json read = job_json_read(&json, text, bytes, &json_error);
+    expect((read == CLI_JSON_GOOD) == (json != NULL), "JSON without a value");
+    expect(!json == (json_error.text[0] != 0), "JSON without a reason");
+    if (json && job_spec_read(&spec, json, &context, &error)) {
+        check_settled(&spec, &context);
+    } else if (json) {
+        check_error(&error);
+    }
+    if (json) job_spec_free(&spec);
+    cJSON_Delete(json);
+    free(text);
+    return 0;
+}
