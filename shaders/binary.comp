@@ -14,6 +14,7 @@
 #define OP_PRELU 3
 #define OP_SQUARED_ERROR 4
 #define OP_BINARY_CROSS_ENTROPY 5
+#define OP_MASKED_MUL 6
 
 layout(constant_id = 3) const uint OP = 0;
 layout(constant_id = 4) const uint FLAT = 0;    // a, b and y have one shape: quad i of each
@@ -30,6 +31,7 @@ vec4 apply(vec4 p, vec4 q) {
     if (OP == OP_ADD) return p + q;
     if (OP == OP_MUL) return p * q;
     if (OP == OP_SUB) return p - q;
+    if (OP == OP_MASKED_MUL) return mix(p * q, vec4(0.0), equal(q, vec4(0.0)));
     if (OP == OP_SQUARED_ERROR) return (p - q) * (p - q);
     if (OP == OP_BINARY_CROSS_ENTROPY) return max(p, 0.0) - p * q + log1p_unit4(exp4(-abs(p)));
     return mix(p * q, p, greaterThan(p, vec4(0.0)));

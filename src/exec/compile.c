@@ -257,9 +257,8 @@ void fum_executable_destroy(fum_executable **executable) {
     fum_stream_destroy(&exe->stream);
     for (int s = 0; s < FUM_STAGE_COUNT; s++) {
         for (int i = 0; i < exe->stages[s].count; i++)
-            fum_command_destroy(&exe->stages[s].commands[i]);
-        fum_free(exe->stages[s].commands);
-        fum_free(exe->stages[s].segments);
+            fum_command_destroy(&exe->stages[s].items[i].command);
+        fum_free(exe->stages[s].items);
     }
     for (int i = 0; exe->blocks && exe->plan && i < exe->plan->num_blocks; i++)
         fum_buffer_destroy(&exe->blocks[i]);
@@ -283,8 +282,9 @@ void fum_executable_get_stats(const fum_executable *exe, struct fum_executable_s
     for (int s = 0; s < FUM_STAGE_COUNT; s++) {
         stats->flops[s] = exe->stages[s].flops;
         for (int i = 0; i < exe->stages[s].count; i++) {
-            stats->dispatches[s] += fum_command_dispatches(exe->stages[s].commands[i]);
-            stats->barriers[s] += fum_command_barriers(exe->stages[s].commands[i]);
+            const fum_command *command = exe->stages[s].items[i].command;
+            stats->dispatches[s] += fum_command_dispatches(command);
+            stats->barriers[s] += fum_command_barriers(command);
         }
     }
     stats->kernels = exe->compiled;

@@ -30,6 +30,10 @@ enum fum_result fum_executable_run_reported(fum_executable *executable, enum fum
                                             const struct fum_progress *progress,
                                             struct fum_error *err);
 
+// Opens or closes a gate of the graph (fum_graph_set_gate). All are open at first. Streamed weights
+// come in a fixed order: there nodes run behind closed gates, too.
+void fum_executable_set_gate(fum_executable *executable, int gate, bool open);
+
 // Device memory that the graph would take. Plans a copy of it, without allocating device memory or
 // loading anything.
 struct fum_executable_size {

@@ -7,11 +7,16 @@
 #include "exec/stream.h"
 #include "weights/parameters.h"
 
+struct fum_submission {
+    fum_command *command;
+    int segment; // where weights are streamed
+    int gate;    // that its nodes are behind; 0: none
+};
+
 // A stage as command buffers. There are several if one would keep a slow device busy for so long
-// that a driver's watchdog might take it for hung.
+// that a driver's watchdog might take it for hung. What is behind a gate has its own.
 struct fum_recording {
-    fum_command **commands;
-    int *segments; // of the commands, where weights are streamed
+    struct fum_submission *items;
     int count;
     double flops;
 };
@@ -38,6 +43,7 @@ struct fum_executable {
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
     bool *written;              // indexed by tensor: inputs and states that hold a value
+    uint32_t closed;            // set of the gates, bit by number
     bool fed[FUM_STAGE_COUNT];  // all inputs and states that the stage reads are written
     struct fum_recording stages[FUM_STAGE_COUNT];
     struct fum_warming *warming; // compiles kernels during creation; NULL afterwards

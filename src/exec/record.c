@@ -63,23 +63,40 @@ static double submission_flops(const struct fum_device_info *info) {
     }
 }
 
-static fum_command **append_command(struct fum_recording *recording, int segment) {
-    fum_command **grown =
-        fum_realloc(recording->commands, (size_t)recording->count + 1, sizeof *grown);
+static struct fum_submission *append_submission(struct fum_recording *recording) {
+    struct fum_submission *grown =
+        fum_realloc(recording->items, (size_t)recording->count + 1, sizeof *grown);
     if (!grown) return NULL;
-    recording->commands = grown;
-    int *segments =
-        fum_realloc(recording->segments, (size_t)recording->count + 1, sizeof *segments);
-    if (!segments) return NULL;
-    recording->segments = segments;
-    grown[recording->count] = NULL;
-    segments[recording->count] = segment;
+    recording->items = grown;
+    grown[recording->count] = (struct fum_submission){0};
     return &grown[recording->count++];
+}
+
+// Returns where step s belongs: steps of one segment behind one gate may share a command.
+static struct fum_submission find_place(const fum_executable *exe, int s) {
+    if (exe->stream) return (struct fum_submission){.segment = fum_stream_segment(exe->stream, s)};
+    return (struct fum_submission){.gate = exe->plan->steps[s].node->gate};
+}
+
+static bool same_place(const struct fum_submission *a, const struct fum_submission *b) {
+    return a->segment == b->segment && a->gate == b->gate;
+}
+
+// Begins the command of a step.
+static enum fum_result begin_command(const fum_executable *exe, enum fum_stage which,
+                                     struct fum_recording *recording,
+                                     const struct fum_submission *place, struct fum_error *err) {
+    char label[64];
+    struct fum_submission *now = append_submission(recording);
+    if (!now) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
+    *now = *place;
+    snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "",
+             fum_stage_name(which));
+    return fum_command_create(&now->command, exe->device, label, err);
 }
 
 enum fum_result fum_executable_record(fum_executable *exe, enum fum_stage which,
                                       struct fum_error *err) {
-    char label[64];
     struct fum_recording *recording = &exe->stages[which];
     double limit = submission_flops(fum_device_get_info(exe->device)), pending = 0;
     fum_command *command = NULL;
@@ -87,20 +104,17 @@ enum fum_result fum_executable_record(fum_executable *exe, enum fum_stage which,
     for (int s = exe->plan->stage_begin[which]; s < exe->plan->stage_begin[which + 1] && !result;
          s++) {
         double flops = exe->plan->steps[s].flops;
-        int segment = exe->stream ? fum_stream_segment(exe->stream, s) : 0;
+        const struct fum_submission place = find_place(exe, s);
         // Ends before the node that would exceed the limit, not after it.
-        if (command &&
-            (pending + flops > limit || segment != recording->segments[recording->count - 1])) {
+        if (command && (pending + flops > limit ||
+                        !same_place(&place, &recording->items[recording->count - 1]))) {
             result = fum_command_end(command, err);
             command = NULL;
         }
         if (!result && !command) {
-            fum_command **slot = append_command(recording, segment);
-            if (!slot) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an executable");
-            snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "",
-                     fum_stage_name(which));
-            result = fum_command_create(slot, exe->device, label, err);
-            command = *slot;
+            result = begin_command(exe, which, recording, &place, err);
+            if (result) return result;
+            command = recording->items[recording->count - 1].command;
             pending = 0;
         }
         if (!result) result = fum_executable_record_step(exe, s, command, err);

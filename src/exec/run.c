@@ -43,16 +43,27 @@ static enum fum_result prepare_stage(fum_executable *exe, enum fum_stage stage,
     return result ? result : check_written(exe, stage, err);
 }
 
-// Submits command i of the stage.
+void fum_executable_set_gate(fum_executable *exe, int gate, bool open) {
+    uint32_t bit = UINT32_C(1) << gate;
+    exe->closed = open ? exe->closed & ~bit : exe->closed | bit;
+}
+
+static bool is_closed(const fum_executable *exe, int gate) {
+    return gate && exe->closed >> gate & 1;
+}
+
+// Submits command i of the stage, unless it is behind a closed gate.
 static enum fum_result submit_one(fum_executable *exe, enum fum_stage stage, int i,
                                   uint64_t *ticket, struct fum_error *err) {
     const struct fum_recording *s = &exe->stages[stage];
-    bool first = exe->stream && (i == 0 || s->segments[i] != s->segments[i - 1]);
-    enum fum_result result = first ? fum_stream_acquire(exe->stream, s->segments[i], err) : FUM_OK;
+    const struct fum_submission *now = &s->items[i];
+    if (is_closed(exe, now->gate)) return FUM_OK;
+    bool first = exe->stream && (i == 0 || now->segment != s->items[i - 1].segment);
+    enum fum_result result = first ? fum_stream_acquire(exe->stream, now->segment, err) : FUM_OK;
     if (result) return result;
-    result = fum_command_submit(s->commands[i], ticket, err);
-    if (exe->stream && (result || i + 1 == s->count || s->segments[i + 1] != s->segments[i]))
-        fum_stream_release(exe->stream, s->segments[i], *ticket);
+    result = fum_command_submit(now->command, ticket, err);
+    if (exe->stream && (result || i + 1 == s->count || s->items[i + 1].segment != now->segment))
+        fum_stream_release(exe->stream, now->segment, *ticket);
     return result;
 }
 
@@ -132,7 +143,7 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
     *node = NULL;
     for (int s = exe->plan->stage_begin[stage]; s < exe->plan->stage_begin[stage + 1]; s++) {
         const fum_tensor *t = exe->plan->steps[s].node;
-        if (fum_tensor_is_alias(t) || t->op->updates) continue;
+        if (fum_tensor_is_alias(t) || t->op->updates || is_closed(exe, t->gate)) continue;
         bool finite;
         enum fum_result result = run_step(exe, s, err);
         if (!result) result = check_finite(exe, t, &finite, err);

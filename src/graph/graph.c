@@ -325,6 +325,10 @@ void fum_graph_end_block(fum_graph *graph) {
     graph->block_depth--;
 }
 
+void fum_graph_set_gate(fum_graph *graph, int gate) {
+    graph->gate = gate;
+}
+
 static bool trains_weight(const fum_graph *graph, const char *name) {
     return graph->trains && graph->trains(graph->trains_user, name);
 }
@@ -567,6 +571,7 @@ fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
     t->op = record;
     if (!set_attrs(t, attrs) || !set_inputs(t, inputs.at, inputs.count) || !infer(t)) return NULL;
     if (!check_updates(t)) return NULL;
+    if (fum_stage_repeats(t->stage)) t->gate = graph->gate;
     return tensor_append(t);
 }
 

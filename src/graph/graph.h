@@ -40,6 +40,7 @@ struct fum_tensor {
     bool live;
     int uses;  // set by the prune pass: how many inputs of live nodes it is
     int block; // number of its block (see fum_graph_checkpoint); 0: it is in none
+    int gate;  // that it is behind (see fum_graph_set_gate); 0: none
     // The twin in the forward half, or in FUM_STAGE_STEP, if the node is computed again.
     const fum_tensor *original;
 };
@@ -81,6 +82,7 @@ struct fum_graph {
     unsigned wraps; // axes along which convolutions wrap around, of enum fum_graph_axis
     bool checkpointing;
     int num_blocks, block_depth; // blocks so far, and how many of them are open
+    int gate;                    // of nodes that are added
     fum_tensor **tensors;
     int count;
     size_t capacity;
@@ -129,6 +131,12 @@ void fum_graph_checkpoint(fum_graph *graph);
 // Begins a block of nodes, up to fum_graph_end_block. A block inside another is part of that.
 void fum_graph_begin_block(fum_graph *graph);
 void fum_graph_end_block(fum_graph *graph);
+// Puts nodes of repeated stages that are added from here on behind a gate, 1 to FUM_MAX_GATES; 0:
+// behind none. A run skips nodes behind a closed gate (fum_executable_set_gate), so that their
+// values are undefined. Beside nodes behind the same gate, only ops with FUM_OP_MASKS may read
+// them, as input 0.
+enum { FUM_MAX_GATES = 31 };
+void fum_graph_set_gate(fum_graph *graph, int gate);
 // Adds a copy of a node that computes it again from other inputs. Returns NULL after an error.
 fum_tensor *fum_graph_add_twin(fum_graph *graph, const fum_tensor *node, fum_tensor *const *inputs);
 // Marks the weight of that name as one of a 1×1 convolution. There may be none.

@@ -118,6 +118,8 @@ enum {
     FUM_OP_QUANTISED = 1 << 2,
     // Nothing is differentiated through it: its output counts as fixed numbers ("stop_gradient").
     FUM_OP_STOPS_GRADIENT = 1 << 3,
+    // Nothing of input 0 is used where input 1 is 0, so it may be undefined there.
+    FUM_OP_MASKS = 1 << 4,
 };
 
 struct fum_op_fusion;

@@ -38,6 +38,13 @@ void fum_pass_prune(fum_graph *graph) {
     count_uses(graph);
 }
 
+// True if the node may read its input k, which may be undefined behind a closed gate.
+static bool passes_gate(const fum_tensor *t, int k) {
+    const fum_tensor *in = t->in[k];
+    bool undefined = in->kind == FUM_TENSOR_NODE && in->gate && in->gate != t->gate;
+    return !undefined || (k == 0 && t->op->flags & FUM_OP_MASKS);
+}
+
 enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct fum_error *err) {
     for (int i = 0; i < graph->count; i++) {
         const fum_tensor *t = graph->tensors[i];
@@ -51,6 +58,9 @@ enum fum_result fum_pass_verify(const fum_graph *graph, const char *pass, struct
             bool late = in->kind == FUM_TENSOR_NODE && in->id >= t->id;
             if (late || !in->live || in->stage > t->stage)
                 return fum_error_set(err, FUM_ERR_ARG, "after %s: %s reads %s too early", pass,
+                                     t->name, in->name);
+            if (!passes_gate(t, k))
+                return fum_error_set(err, FUM_ERR_ARG, "after %s: %s reads %s behind a gate", pass,
                                      t->name, in->name);
         }
         struct fum_op_call call;

@@ -11,6 +11,7 @@
 #include "model/t2i_adapter.h"
 
 struct fum_denoiser;
+struct fum_run;
 struct fum_control_set;
 
 enum { FUM_MAX_CONTROLS = 8 };
@@ -31,6 +32,7 @@ struct fum_control_step {
     const char *prefix;  // of its weights' names
     fum_tensor *picture; // [1, height / square, width / square, channels · square²]
     fum_tensor *factor;  // of this evaluation, [1, 1, 1, 1]
+    int gate;            // that its evaluation is to be behind; 0: none
 };
 
 struct fum_control_kind {
@@ -55,7 +57,10 @@ struct fum_control_inputs {
     fum_tensor *residuals[FUM_UNET_MAX_SKIPS + 1], *features[FUM_T2I_MAX_LEVELS];
     int num_residuals, num_features;
 };
-// Adds results times the factor to the sums; the first `count` of them are all.
+// Returns the controls that some evaluations of a run spare, bit by place in the request.
+uint32_t fum_control_gated(const struct fum_run *run);
+// Adds results times the factor to the sums; the first `count` of them are all. The results may be
+// behind the step's gate.
 void fum_control_sum(fum_graph *graph, const struct fum_control_step *step,
                      fum_tensor *const *results, fum_tensor **sums, int count);
 

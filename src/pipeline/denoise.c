@@ -195,6 +195,7 @@ static struct fum_denoiser needed_by(const fum_pipeline *pipe, const struct fum_
         .preview_kind = run->params->preview,
         .guidance = run->params->guidance_method,
         .tasks = fum_tasks_in_step(run),
+        .gated = fum_control_gated(run),
         .batch = run->batch,
         .height = run->latent_height,
         .width = run->latent_width,
@@ -224,7 +225,7 @@ static bool same_shape(const struct fum_denoiser *a, const struct fum_denoiser *
            a->threshold_max == b->threshold_max && a->corrects == b->corrects &&
            fum_changes_same(&a->changes, &b->changes) && a->prompted == b->prompted &&
            a->preview_kind == b->preview_kind && fum_guidance_same(&a->guidance, &b->guidance) &&
-           fum_tasks_same(&a->tasks, &b->tasks);
+           a->gated == b->gated && fum_tasks_same(&a->tasks, &b->tasks);
 }
 
 enum fum_result fum_denoiser_build(struct fum_component *component, const struct fum_run *run,
@@ -324,6 +325,7 @@ static enum fum_result run_steps(fum_pipeline *pipe, const struct fum_run *run, 
     enum fum_result result = FUM_OK;
     double start = fum_time_now();
     for (int e = 0; e < d->evals && !result; e++) {
+        fum_tasks_begin(pipe, run, e);
         result = fum_step_cache_run(pipe, e, params->on_work ? &progress : NULL, err);
         const struct fum_sample_eval *eval = &run->program->eval[e];
         if (result || !eval->step_end) continue;
@@ -387,8 +389,10 @@ enum fum_result fum_denoise_diagnose(fum_pipeline *pipe, const struct fum_run *r
     if (!state)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory to look for the first bad value");
     enum fum_result result = write_noise(pipe, run, first, err);
-    for (int e = 0; e < d->evals && !result && !*node; e++)
+    for (int e = 0; e < d->evals && !result && !*node; e++) {
+        fum_tasks_begin(pipe, run, e);
         result = diagnose_eval(pipe, e, state, node, err);
+    }
     if (!result && !*node) *node = "the prediction";
     fum_free(state);
     return result;

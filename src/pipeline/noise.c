@@ -95,16 +95,19 @@ static size_t count_channels(const struct fum_run *run, const struct fum_given_l
     return (size_t)(latents->channels ? latents->channels : run->latent_channels);
 }
 
-// Draws the latents of a picture that is given from their distribution, channels last. They are
-// those of the b-th picture of `all`.
+// Returns how many values the latents of one picture have.
+static size_t count_values(const struct fum_run *run, const struct fum_start *n,
+                           const struct fum_given_latents *latents) {
+    return n->one / (size_t)run->latent_channels * count_channels(run, latents);
+}
+
+// Draws the latents of a picture that is given from their distribution, channels last.
 static void draw_given(const struct fum_run *run, struct generators *g, const struct fum_start *n,
-                       const struct fum_given_latents *latents, float *all, size_t b) {
-    size_t channels = count_channels(run, latents),
-           count = n->one / (size_t)run->latent_channels * channels;
+                       const struct fum_given_latents *latents, float *out) {
+    size_t count = count_values(run, n, latents);
     if (latents->drawn) draw(run, g, n, count);
     if (!latents->mean) return;
-    float *out = all + b * count;
-    if (latents->deviation) reorder(run, n->draw, out, channels, 1);
+    if (latents->deviation) reorder(run, n->draw, out, count_channels(run, latents), 1);
     for (size_t i = 0; i < count; i++)
         out[i] = latents->mean[i] + (latents->deviation ? latents->deviation[i] * out[i] : 0);
 }
@@ -124,8 +127,10 @@ static void draw_start(const struct fum_run *run, struct generators *g, struct f
     const struct fum_sample_program *program = run->program;
     size_t at = b * n->one;
     float *state = n->state + at;
-    draw_given(run, g, n, &run->given.small, n->small, b);
-    draw_given(run, g, n, &run->given.start, n->image, b);
+    const struct fum_given *given = &run->given;
+    draw_given(run, g, n, &given->small,
+               n->small ? n->small + b * count_values(run, n, &given->small) : NULL);
+    draw_given(run, g, n, &given->start, n->image ? n->image + at : NULL);
     draw_first(run, g, n, image);
     to_channels_last(n->draw, n->noise + at, run, 1);
     if (n->image && run->params->inpaint_fill == FUM_INPAINT_NOISE)
@@ -134,7 +139,7 @@ static void draw_start(const struct fum_run *run, struct generators *g, struct f
     if (n->image && program->image_scale != 0)
         for (size_t i = 0; i < n->one; i++)
             state[i] += (float)program->image_scale * n->image[at + i];
-    draw_given(run, g, n, &run->given.masked, n->masked, b);
+    draw_given(run, g, n, &given->masked, n->masked ? n->masked + at : NULL);
 }
 
 void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, int image) {
@@ -155,8 +160,7 @@ void fum_noise_draw(const struct fum_run *run, struct fum_start *n, size_t b, in
 static bool alloc_start(const struct fum_run *run, const struct fum_denoiser *d,
                         struct fum_start *n) {
     const struct fum_given *given = &run->given;
-    size_t all = n->batch * n->one,
-           small = n->one / (size_t)run->latent_channels * count_channels(run, &given->small);
+    size_t all = n->batch * n->one, small = count_values(run, n, &given->small);
     n->state = fum_calloc((size_t)d->history * all, sizeof *n->state);
     n->draw = fum_alloc(2 * FUM_MAX(n->one, small), sizeof *n->draw);
     n->noise = fum_alloc(all, sizeof *n->noise);

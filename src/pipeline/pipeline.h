@@ -68,6 +68,7 @@ struct fum_denoiser {
     fum_tensor *cache; // what short steps take from an earlier one; NULL: there are none
     struct fum_guide guide;
     struct fum_control_inputs control;
+    uint32_t gated; // controls that some evaluations spare, bit by place in the request
     struct fum_guidance_params guidance;
     int prompted; // as in struct fum_run
     enum fum_preview preview_kind;

@@ -43,6 +43,8 @@ struct fum_task {
     enum fum_result (*write_batch)(fum_pipeline *pipe, const struct fum_run *run,
                                    const struct fum_start *start, struct fum_error *err);
 
+    // Prepares an evaluation, counted from 0.
+    void (*begin)(fum_pipeline *pipe, const struct fum_run *run, int eval);
     // Works after a step, counted from 1, of the batch that begins with picture `first`.
     enum fum_result (*stepped)(fum_pipeline *pipe, const struct fum_run *run, int first, int step,
                                struct fum_error *err);
@@ -89,6 +91,7 @@ enum fum_result fum_tasks_write_batch(fum_pipeline *pipe, const struct fum_run *
                                       const struct fum_start *start, struct fum_error *err);
 void fum_tasks_watch(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoiser *d,
                      fum_tensor *prediction);
+void fum_tasks_begin(fum_pipeline *pipe, const struct fum_run *run, int eval);
 enum fum_result fum_tasks_stepped(fum_pipeline *pipe, const struct fum_run *run, int first,
                                   int step, struct fum_error *err);
 enum fum_result fum_tasks_finish(const fum_pipeline *pipe, const struct fum_run *run,

@@ -104,6 +104,11 @@ void fum_tasks_watch(const fum_pipeline *pipe, fum_graph *graph, struct fum_deno
         if ((*t)->watch) (*t)->watch(pipe, graph, d, prediction);
 }
 
+void fum_tasks_begin(fum_pipeline *pipe, const struct fum_run *run, int eval) {
+    for (const struct fum_task *const *t = run->tasks.at; *t; t++)
+        if ((*t)->begin) (*t)->begin(pipe, run, eval);
+}
+
 enum fum_result fum_tasks_stepped(fum_pipeline *pipe, const struct fum_run *run, int first,
                                   int step, struct fum_error *err) {
     enum fum_result result = FUM_OK;

@@ -24,8 +24,8 @@ const struct fum_input_read *fum_input_read_of(const fum_tensor *tensor) {
 
 bool fum_fuse_owns(const fum_tensor *node, const fum_tensor *operand) {
     return operand->kind == FUM_TENSOR_NODE && operand->uses == 1 && !operand->output &&
-           operand->stage == node->stage && operand->desc.dtype == node->desc.dtype &&
-           !fum_tensor_updated_between(operand, node);
+           operand->stage == node->stage && operand->gate == node->gate &&
+           operand->desc.dtype == node->desc.dtype && !fum_tensor_updated_between(operand, node);
 }
 
 const fum_tensor *fum_fuse_own_weight(const fum_tensor *node) {

@@ -30,6 +30,7 @@ static double apply(enum fum_binary op, double a, double b) {
     switch (op) {
     case FUM_BINARY_ADD: return a + b;
     case FUM_BINARY_MUL: return a * b;
+    case FUM_BINARY_MASKED_MUL: return b == 0 ? 0 : a * b;
     case FUM_BINARY_SUB: return a - b;
     case FUM_BINARY_PRELU: return a > 0 ? a : a * b;
     case FUM_BINARY_SQUARED_ERROR: return (a - b) * (a - b);

@@ -11,8 +11,9 @@ enum fum_binary {
     FUM_BINARY_MUL,
     FUM_BINARY_SUB,
     FUM_BINARY_PRELU,
-    FUM_BINARY_SQUARED_ERROR,       // (a - b)^2
-    FUM_BINARY_BINARY_CROSS_ENTROPY // of the logit a and the target b
+    FUM_BINARY_SQUARED_ERROR,        // (a - b)^2
+    FUM_BINARY_BINARY_CROSS_ENTROPY, // of the logit a and the target b
+    FUM_BINARY_MASKED_MUL            // 0 where b is 0
 };
 
 bool fum_binary_infer(struct fum_op_call *call, struct fum_why *why);

@@ -29,8 +29,10 @@ static void add_net(fum_graph *graph, const struct fum_control_part *part,
     params.prefix = step->prefix;
     params.timestep_cond = params.class_labels = NULL;
     params.features = params.residuals = NULL;
+    fum_graph_set_gate(graph, step->gate);
     params.hint = fum_control_net_embed(graph, &part->net, step->prefix, step->picture);
     int count = params.hint ? fum_control_net_build(graph, &part->net, &params, results) : 0;
+    fum_graph_set_gate(graph, 0);
     fum_control_sum(graph, step, results, d->control.residuals, count);
     d->control.num_residuals = count;
 }

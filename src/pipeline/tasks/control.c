@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Steers a request by ControlNets and T2I-adapters. Their factors are a table with a row for each
-// evaluation, 0 outside of their share of the steps. They are evaluated there, too, since all
-// evaluations replay one recorded step.
+// evaluation, 0 outside of their share of the steps. All evaluations replay one recorded step,
+// whose commands for a ControlNet the host leaves out there.
 #include "pipeline/control.h"
 
 #include "base/error.h"
@@ -211,7 +211,10 @@ void fum_control_sum(fum_graph *graph, const struct fum_control_step *step,
     struct fum_nn nn;
     fum_nn_init(&nn, graph, step->prefix);
     for (int i = 0; i < count; i++) {
-        fum_tensor *scaled = fum_nn_mul(&nn, NULL, results[i], step->factor);
+        fum_tensor *scaled = step->gate && results[i]
+                                 ? fum_graph_add(graph, "masked_mul", NULL,
+                                                 FUM_INPUTS(results[i], step->factor), NULL)
+                                 : fum_nn_mul(&nn, NULL, results[i], step->factor);
         sums[i] = sums[i] ? fum_nn_add(&nn, NULL, sums[i], scaled) : scaled;
     }
 }
@@ -233,6 +236,7 @@ static void add_part(fum_graph *graph, const struct fum_control_part *part, stru
         fum_graph_input(graph, "control.factors", (struct fum_shape){2, {d->evals, 1}},
                         graph->storage, FUM_STAGE_RUN);
     const struct fum_control_step step = {.denoiser = d,
+                                          .gate = d->gated >> index & 1 ? index + 1 : 0,
                                           .prefix = prefix,
                                           .picture = inputs->pictures[index],
                                           .factor = add_factor(&nn, d, inputs->factors[index])};
@@ -287,6 +291,23 @@ static float find_factor(const struct fum_control *control, int eval, int evals)
     return before || after || strength < 0 ? 0 : strength;
 }
 
+uint32_t fum_control_gated(const struct fum_run *run) {
+    uint32_t gated = 0;
+    int evals = run->program->evals;
+    for (int i = 0; i < run->params->num_controls; i++)
+        for (int e = 0; e < evals; e++)
+            if (find_factor(&run->params->controls[i], e, evals) == 0) gated |= UINT32_C(1) << i;
+    return gated;
+}
+
+// Leaves out what an evaluation does not use.
+static void set_gates(fum_pipeline *pipe, const struct fum_run *run, int eval) {
+    const struct fum_generate_params *p = run->params;
+    for (int i = 0; i < p->num_controls; i++)
+        fum_executable_set_gate(pipe->unet->compiled.exe, i + 1,
+                                find_factor(&p->controls[i], eval, pipe->denoiser.evals) != 0);
+}
+
 const char *fum_control_describe(const struct fum_control *control, char *text, size_t size) {
     const char *slash = strrchr(control->path, '/'), *how = control->preprocess;
     float strength = control->strength != 0 ? control->strength : default_strength;
@@ -328,4 +349,5 @@ const struct fum_task fum_task_control = {
     .open = open_controls,
     .add_inputs = add_controls,
     .write = write_controls,
+    .begin = set_gates,
 };
