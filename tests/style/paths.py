@@ -14,7 +14,8 @@ import sys
 
 import sources
 
-FOLDERS = ("docs", "include", "models", "samples", "scripts", "shaders", "src", "subprojects", "tests", "third_party")
+FOLDERS = ("bindings", "docs", "include", "models", "packaging", "samples", "scripts", "shaders",
+           "src", "subprojects", "tests", "third_party")
 PATH = re.compile(r"(?<![\w./$~-])((?:%s)/[\w.*/-]*[\w*/])" % "|".join(FOLDERS))
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 SOURCE = r"[\w*.-]+\.(?:c|h|comp|glsl|def|py)"
