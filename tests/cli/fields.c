@@ -7,6 +7,7 @@
 #include "cli/base64.h"
 #include "cli/job/json.h"
 #include "cli/job/spec.h"
+#include "cli/recipe.h"
 
 #include <math.h>
 
@@ -163,6 +164,13 @@ static const struct {
     {"{\"upscale_model\":\"x\"}", "upscale_model",
      "upscale_model: there is no upscaler \"x\" here"},
     {"{\"sigmas\":\"1,x\"}", "sigmas", NULL},
+    {"{\"prompt\":\"a <lora:LORA:1>\"}", "prompt",
+     "prompt: there is no LoRA \"LORA\" here; did you mean lora?"},
+    {"{\"upscale_model\":\"rrdb_x4\",\"upscale_repeats\":8}", "upscale_repeats", NULL},
+    {"{\"control_net\":\"net-b\"}", "control_net", NULL},
+    {"{\"control_strength\":\"x\",\"control_net\":\"net-b\"}", "control_strength", NULL},
+    {"{\"hires\":true,\"hires_strength\":0.01}", "hires_strength",
+     "hires_strength of 0.01 leaves none of 20 steps"},
     {"{\"interpolate\":\"a.png\"}", "interpolate", NULL},
     {"{\"grid\":\"2x2\"}", "grid", NULL},
     {"{\"max_pixels\":5}", "max_pixels", NULL},
@@ -236,7 +244,9 @@ static void names_are_taken_as_other_tools_spell_them(void **state) {
         {"{\"prompt\":\"a\",\"sampler\":\"euler\",\"scheduler\":\"align_your_steps\"}", "\"euler\"",
          "\"ays\""},
         {"{\"prompt\":\"a\",\"scheduler\":\"Automatic\"}", "\"ddim\"", "\"discrete\""},
-        {"{\"prompt\":\"a\",\"sampling_method\":\"DPM++ 2M\"}", "\"dpm++2m\"", "\"discrete\""}};
+        {"{\"prompt\":\"a\",\"sampling_method\":\"DPM++ 2M\"}", "\"dpm++2m\"", "\"discrete\""},
+        {"{\"prompt\":\"a\",\"sampler\":\"dpm++ 2m sgm uniform\"}", "\"dpm++2m\"",
+         "\"sgm_uniform\""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct job_spec spec;
         struct job_error error;
@@ -286,6 +296,61 @@ static void settled_fields_read_back_to_the_same_job(void **state) {
     job_spec_free(&second);
     free(text);
     free(picture);
+}
+
+static void controls_and_their_pictures_are_bound(void **state) {
+    (void)state;
+    char *picture = read_picture(), *text = malloc(strlen(picture) + 500);
+    struct job_spec spec;
+    struct job_error error;
+    snprintf(text, strlen(picture) + 500,
+             "{\"prompt\":\"fox\",\"control_net\":\"net-b\",\"control_image\":\"%s\","
+             "\"control_strength\":0.5,\"control_end\":[0.25]}",
+             picture);
+    if (!read_job(text, &spec, &error)) fail_msg("%s", error.message);
+    const struct fum_generate_params params = generate_request_params(&spec.request);
+    assert_int_equal(params.num_controls, 1);
+    assert_non_null(strstr(params.controls[0].path, "controls/net-b"));
+    assert_null(params.controls[0].image.path);
+    assert_true(params.controls[0].image.bytes > 0);
+    assert_true(params.controls[0].strength == 0.5f && params.controls[0].end == 0.25f);
+    assert_null(cJSON_GetObjectItem(spec.parameters, "control_image"));
+    assert_non_null(cJSON_GetObjectItem(spec.fields, "control_image"));
+    job_spec_free(&spec);
+    free(text);
+    free(picture);
+}
+
+static void files_are_named_and_no_path_is_written(void **state) {
+    (void)state;
+    struct job_spec spec;
+    struct job_error error;
+    bool read = read_job("{\"prompt\":\"fox <lora:lora_all:0.5>\",\"lora\":[\"LORA:0.5:0.25\"],"
+                         "\"upscale_model\":\"rrdb_x2\",\"hires\":true,"
+                         "\"hires_upscaler\":\"rrdb_x4\"}",
+                         &spec, &error);
+    if (!read) fail_msg("%s", error.message);
+    const struct generate_request *request = &spec.request;
+    const struct fum_generate_params params = generate_request_params(request);
+    assert_int_equal(params.num_adapters, 1);
+    assert_string_equal(params.adapters[0].name, "lora");
+    assert_true(params.adapters[0].unet_weight == 0.5f && params.adapters[0].text_weight == 0.25f);
+    assert_non_null(strstr(params.adapter_dir, "tests/data/adapters"));
+    assert_non_null(strstr(params.hires->upscaler, "upscalers/rrdb_x4"));
+    assert_non_null(strstr(request->options.upscale_model, "upscalers/rrdb_x2"));
+    const struct cli_recipe recipe = {request, 42, 0, NULL};
+    bool no_memory;
+    char *written = cli_recipe_write(&recipe, &no_memory),
+         *parameters = cJSON_PrintUnformatted(spec.parameters);
+    assert_non_null(written);
+    assert_non_null(strstr(written, "\"LORA:0.5:0.25\""));
+    assert_non_null(strstr(written, "\"rrdb_x2\""));
+    assert_non_null(strstr(written, "\"model\":\"emoji\""));
+    assert_null(strstr(written, "tests/data"));
+    assert_null(strstr(parameters, "tests/data"));
+    free(written);
+    cJSON_free(parameters);
+    job_spec_free(&spec);
 }
 
 static void random_seeds_differ(void **state) {
@@ -342,12 +407,18 @@ static void lines_of_a_batch_hold_paths(void **state) {
     job_spec_free(&spec);
 }
 
+// Files of the tests' data are offered beside the shipped model.
 static int open_catalogue(void **state) {
     (void)state;
-    const struct catalogue_params params = {0};
-    char models[1024];
-    snprintf(models, sizeof models, "%s/models", getenv("FUM_SOURCE_ROOT"));
-    setenv("FUMAROLE_MODELS", models, 1);
+    static const char *const names[] = {"models", "tests/data/controls", "tests/data/adapters",
+                                        "tests/data/upscalers"};
+    char paths[4][1024];
+    for (int i = 0; i < 4; i++)
+        snprintf(paths[i], sizeof paths[i], "%s/%s", getenv("FUM_SOURCE_ROOT"), names[i]);
+    const struct cli_list models = {.at = {"emoji"}, .count = 1};
+    const struct catalogue_params params = {
+        .models = &models, .models_dir = paths[1], .lora_dir = paths[2], .upscalers_dir = paths[3]};
+    setenv("FUMAROLE_MODELS", paths[0], 1);
     return catalogue_create(&catalogue, &params);
 }
 
@@ -365,6 +436,8 @@ int main(void) {
         cmocka_unit_test(parameters_hold_the_models_defaults),
         cmocka_unit_test(names_are_taken_as_other_tools_spell_them),
         cmocka_unit_test(settled_fields_read_back_to_the_same_job),
+        cmocka_unit_test(controls_and_their_pictures_are_bound),
+        cmocka_unit_test(files_are_named_and_no_path_is_written),
         cmocka_unit_test(random_seeds_differ),
         cmocka_unit_test(prompts_are_required_and_bounded),
         cmocka_unit_test(lines_of_a_batch_hold_paths),

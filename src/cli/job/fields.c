@@ -4,6 +4,7 @@
 #include "../base64.h"
 
 #include <fumarole/bitmap.h>
+#include <fumarole/sampler.h>
 
 #include <limits.h>
 #include <math.h>
@@ -155,8 +156,17 @@ static bool check_text(struct job_reader *r, const cJSON *item) {
            job_refuse(r->error, item->string, "wrong_type", "%s must be a text", item->string);
 }
 
+// Checks the length of a text that is no picture.
+static bool check_length(struct job_reader *r, const char *text, const char *name) {
+    size_t most = r->context->max_prompt, count = 0;
+    for (; *text; text++) count += ((unsigned char)*text & 0xc0) != 0x80;
+    if (!most || count <= most) return true;
+    return job_refuse(r->error, name, "out_of_range", "%s has %zu characters; at most %zu", name,
+                      count, most);
+}
+
 static bool read_text(struct job_reader *r, const struct cli_option *option, const cJSON *item) {
-    if (!check_text(r, item)) return false;
+    if (!check_text(r, item) || !check_length(r, item->valuestring, item->string)) return false;
     if (option->kind == CLI_PATH && !*item->valuestring)
         return job_refuse(r->error, item->string, NULL, "%s must not be empty", item->string);
     *(const char **)place_of(r, option) = item->valuestring;
@@ -178,6 +188,41 @@ static bool read_choice(struct job_reader *r, const struct cli_option *option, c
     return job_refuse_failure(r->error, &failure);
 }
 
+// True if a sampler's name ends in a space and the label of a schedule.
+static bool ends_in_label(const char *whole, const char *label) {
+    size_t length = strlen(whole), end = strlen(label);
+    return length > end + 1 && whole[length - end - 1] == ' ' &&
+           cli_same_word(whole + length - end, label);
+}
+
+// Finds the longest label of a schedule that ends a sampler's name, as in "DPM++ 2M Karras" of
+// older A1111, and copies the name before it. Returns the index; -1: none ends so.
+static int split_sampler(const char *whole, char *sampler, size_t size) {
+    size_t longest = 0;
+    int found = -1;
+    for (int i = 0; fum_schedule_label((size_t)i); i++) {
+        const char *label = fum_schedule_label((size_t)i);
+        if (strlen(label) <= longest || !ends_in_label(whole, label)) continue;
+        longest = strlen(label);
+        found = i;
+    }
+    if (found >= 0) snprintf(sampler, size, "%.*s", (int)(strlen(whole) - longest - 1), whole);
+    return found;
+}
+
+static bool read_sampler(struct job_reader *r, const struct cli_option *option, const cJSON *item) {
+    struct fum_generate_params *picture = &r->options->picture;
+    char text[64];
+    if (read_choice(r, option, item)) return true;
+    int schedule = cJSON_IsString(item) ? split_sampler(item->valuestring, text, sizeof text) : -1;
+    if (schedule < 0) return false;
+    const cJSON sampler = {.type = cJSON_String, .valuestring = text, .string = item->string};
+    if (!read_choice(r, option, &sampler)) return false;
+    *r->error = (struct job_error){0};
+    if (!picture->schedule) picture->schedule = fum_schedule_name((size_t)schedule);
+    return true;
+}
+
 // ---- lists ----
 
 // Adds a text of a list, or a number as text where the command line has numbers.
@@ -197,9 +242,10 @@ static bool add_to_list(struct job_reader *r, const struct cli_option *option, c
     }
     // Options about ControlNets belong to the nets in order, so all follow the nets.
     bool nets = option->offset == FIELD(control.nets);
+    const char *text = copy ? copy : item->valuestring;
     list->order[list->count] = (int)list->count + (nets ? 0 : CLI_LIST_MAX);
-    list->at[list->count++] = copy ? copy : item->valuestring;
-    return true;
+    list->at[list->count++] = text;
+    return option->offset == FIELD(control.images) || check_length(r, text, name);
 }
 
 static bool read_list(struct job_reader *r, const struct cli_option *option, const cJSON *item) {
@@ -322,14 +368,18 @@ static bool read_controls(struct job_reader *r, const struct cli_option *option,
 
 typedef bool read_fn(struct job_reader *r, const struct cli_option *option, const cJSON *item);
 
-// Fields whose value is another one for clients from elsewhere: content or a name, not a path.
+// Fields that clients from elsewhere give otherwise: content or a name, not a path.
 static const struct {
     size_t offset;
     read_fn *read;
 } from_elsewhere[] = {
-    {PICTURE(init_image.path), read_source},      {PICTURE(mask.path), read_source},
-    {FIELD(control.images), read_control_images}, {FIELD(control.nets), read_controls},
-    {FIELD(hires.upscaler), read_upscaler},       {FIELD(upscale_model), read_upscaler},
+    {PICTURE(init_image.path), read_source},
+    {PICTURE(mask.path), read_source},
+    {FIELD(control.images), read_control_images},
+    {FIELD(control.nets), read_controls},
+    {FIELD(hires.upscaler), read_upscaler},
+    {FIELD(upscale_model), read_upscaler},
+    {PICTURE(sampler), read_sampler},
 };
 
 bool job_field_read(struct job_reader *r, const struct cli_option *option, const cJSON *item) {

@@ -4,26 +4,10 @@
 
 #include <string.h>
 
-static size_t count_characters(const char *text) {
-    size_t count = 0;
-    for (; text && *text; text++) count += ((unsigned char)*text & 0xc0) != 0x80;
-    return count;
-}
-
-static bool check_prompt(struct job_reader *r, const char *text, const char *name) {
-    size_t most = r->context->max_prompt, count = count_characters(text);
-    if (!most || count <= most) return true;
-    return job_refuse(r->error, name, "out_of_range", "%s has %zu characters; at most %zu", name,
-                      count, most);
-}
-
 // Requires a prompt from models that take one, and refuses it for others.
 static bool check_prompts(struct job_reader *r) {
     const struct fum_generate_params *picture = &r->options->picture;
     const struct catalogue_entry *model = r->model;
-    if (!check_prompt(r, picture->prompt, "prompt") ||
-        !check_prompt(r, picture->negative, "negative_prompt"))
-        return false;
     if (model && model->takes_prompt && !picture->prompt)
         return job_refuse(r->error, "prompt", "missing", "prompt is missing");
     if (model && !model->takes_prompt && (picture->prompt || picture->negative))
@@ -56,6 +40,31 @@ static bool check_sampling(struct job_reader *r) {
     return job_refuse(r->error, "scheduler", NULL,
                       "scheduler: the sampler %s does not run on the schedule %s", sampler,
                       picture->schedule);
+}
+
+// Checks that a strength leaves some of the steps.
+static bool check_strength(struct job_reader *r, const char *name, double strength, int steps) {
+    if (!steps || (int)(steps * strength) >= 1) return true;
+    return job_refuse(r->error, name, "out_of_range", "%s of %g leaves none of %d steps", name,
+                      strength > 0 ? strength : 0, steps);
+}
+
+static bool check_steps(struct job_reader *r) {
+    const struct fum_generate_params *picture = &r->options->picture;
+    const struct fum_hires_params *hires = &r->options->hires;
+    int most = r->context->max_steps, sigmas = r->spec->request.num_sigmas - 1,
+        steps = picture->steps;
+    if (sigmas > 0 && most && sigmas > most)
+        return job_refuse(r->error, "sigmas", "out_of_range", "sigmas make %d steps; at most %d",
+                          sigmas, most);
+    if (!steps && r->model) steps = r->model->steps;
+    if (sigmas > 0) steps = sigmas;
+    double strength = picture->strength, second = hires->strength;
+    if (strength == 0) strength = r->options->outpaint ? 1 : 0.75; // the library's defaults
+    if (second <= 0) second = 0.7;
+    if (r->init_image && !check_strength(r, "strength", strength, steps)) return false;
+    if (hires->steps) steps = hires->steps;
+    return !r->options->two_passes || check_strength(r, "hires_strength", second, steps);
 }
 
 // ---- sizes ----
@@ -132,5 +141,5 @@ static bool check_sizes(struct job_reader *r, struct job_size *size) {
 }
 
 bool job_check_limits(struct job_reader *r, struct job_size *size) {
-    return check_prompts(r) && check_sampling(r) && check_sizes(r, size);
+    return check_prompts(r) && check_sampling(r) && check_steps(r) && check_sizes(r, size);
 }
