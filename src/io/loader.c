@@ -214,6 +214,28 @@ enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fu
     return result;
 }
 
+// Adds a file whose tensors get a prefix.
+static enum fum_result open_part(fum_loader *l, const struct fum_loader_part *part,
+                                 struct fum_error *err) {
+    size_t first = l->tensors.count;
+    enum fum_result result = open_file(l, part->path, err);
+    for (size_t i = first; i < l->tensors.count && !result; i++) {
+        struct fum_loader_tensor *t = &l->tensors.items[i];
+        t->name = fum_arena_printf(l->arena, "%s%s", part->prefix, t->name);
+        if (!t->name) result = no_memory(part->path, err);
+    }
+    return result;
+}
+
+enum fum_result fum_loader_open_joined(fum_loader **loader, const struct fum_loader_part *parts,
+                                       size_t count, struct fum_error *err) {
+    enum fum_result result = loader_create(loader, parts[0].path, err);
+    for (size_t i = 0; i < count && !result; i++) result = open_part(*loader, &parts[i], err);
+    if (!result) result = sort_tensors(*loader, err);
+    if (result) fum_loader_close(loader);
+    return result;
+}
+
 enum fum_result fum_loader_open_memory(fum_loader **loader, const void *data, uint64_t bytes,
                                        const char *label, struct fum_error *err) {
     struct fum_view view = {.dtype = FUM_U8, .rank = 1, .dim = {(int64_t)bytes}, .data = data};

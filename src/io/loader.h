@@ -15,6 +15,12 @@ typedef struct fum_loader fum_loader;
 // kind is FUM_ERR_UNSUPPORTED with a hint; damage is FUM_ERR_FORMAT and names file, tensor and
 // offset.
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err);
+// Opens several files as one. The names of each one's tensors get a prefix.
+struct fum_loader_part {
+    const char *path, *prefix;
+};
+enum fum_result fum_loader_open_joined(fum_loader **loader, const struct fum_loader_part *parts,
+                                       size_t count, struct fum_error *err);
 // Opens a .safetensors file's bytes, which must outlive the loader; `label` stands for the path in
 // errors.
 enum fum_result fum_loader_open_memory(fum_loader **loader, const void *data, uint64_t bytes,

@@ -57,6 +57,10 @@ struct fum_tiny_style {
 };
 // Returns the style of a file; NULL: it holds no small autoencoder.
 const struct fum_tiny_style *fum_tiny_find_style(const fum_loader *loader);
+// Opens the file of an autoencoder. Where it is half of a small one, with "encoder" or "decoder" in
+// its name, the other half beside it belongs to it.
+enum fum_result fum_tiny_open(fum_loader **loader, fum_arena *arena, const char *path,
+                              struct fum_error *err);
 
 // Returns what comes before the component's names in the file; NULL: it is not there. *openclip:
 // its names are OpenCLIP's.

@@ -116,6 +116,8 @@ static enum fum_result find_source(fum_model *model, const char *path, const cha
     if (!result && folder)
         result =
             fum_folder_find_weights(model->arena, source->dir, model->variant, &source->file, err);
+    if (!result && !folder && !strcmp(component, "vae"))
+        return fum_tiny_open(&source->loader, model->arena, source->file, err);
     return result ? result : fum_loader_open(&source->loader, source->file, err);
 }
 

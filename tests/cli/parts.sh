@@ -95,6 +95,24 @@ print(json.dumps({"weight_map": {n: f"pytorch_model-{1 + (i > 8)}.bin" for i, n 
     check 'both names of a small autoencoder are read' same_pixels drawn/tiny.png drawn/alone.png
     expect 1 'vae_encoder: tensor encoder.layers.0.weight is missing' generate -m "$model" \
         --taesd taesd_decoder.safetensors -i drawn/tiny.png -W 64 -H 64 --steps 2 heart
+    check 'the encoder is written' python3 -c 'import json, struct, sys
+f = open(sys.argv[1], "rb")
+head = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+data, out, half = f.read(), b"", {}
+for name, t in head.items():
+    if name.startswith("taesd_encoder."):
+        a, b = t["data_offsets"]
+        half[name[len("taesd_encoder."):]] = dict(t, data_offsets=[len(out), len(out) + b - a])
+        out += data[a:b]
+text = json.dumps(half).encode()
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + out)' \
+        "$tiny-original/vae/diffusion_pytorch_model.safetensors" taesd_encoder.safetensors
+    from=(-i drawn/tiny.png -W 64 -H 64 --steps 2)
+    draw joined -m "$model" --taesd taesd_decoder.safetensors "${from[@]}"
+    draw joined_too -m "$model" --vae taesd_encoder.safetensors "${from[@]}"
+    draw from_whole -m "$model" --taesd "$tiny-diffusers" "${from[@]}"
+    check 'a file of the encoder belongs to that of the decoder' same_pixels drawn/joined.png drawn/from_whole.png
+    check 'and that one to it' same_pixels drawn/joined_too.png drawn/from_whole.png
     expect 1 'must be 6, the VAE' generate -m "$model" --vae "$tiny-pooled/vae" heart
     check 'the parts draw what the whole does' cmp whole.l parts.l
     check 'replaced parts draw it, too' cmp whole.l replaced.l
