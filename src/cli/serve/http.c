@@ -293,6 +293,12 @@ int http_port(const struct http *http) {
     return http->params.port;
 }
 
+bool http_adopt(struct http *http, int fd) {
+    const struct sockaddr_in nowhere = {.sin_family = AF_INET};
+    return MHD_add_connection(http->daemon, fd, (const struct sockaddr *)&nowhere,
+                              sizeof nowhere) == MHD_YES;
+}
+
 void http_close(struct http **http) {
     struct http *h = *http;
     if (!h) return;

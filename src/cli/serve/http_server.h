@@ -30,6 +30,8 @@ struct http;
 // Begins to answer. Returns 0, or prints the error and returns an exit status.
 int http_open(struct http **http, const struct http_params *params);
 int http_port(const struct http *http);
+// Serves a connection that was made elsewhere, and closes it. Returns false if it cannot.
+bool http_adopt(struct http *http, int fd);
 // Ends all connections. Handlers that wait must have been woken.
 void http_close(struct http **http);
 
