@@ -66,6 +66,21 @@ static void check_error(const struct job_error *error) {
            "a raw byte in a name");
 }
 
+// Reads the parameters as fields, as a client does that draws a picture again.
+static void check_parameters(const struct job_spec *spec, const struct job_context *context) {
+    const struct fum_generate_params *picture = &spec->request.options.picture;
+    struct job_error error = {0};
+    struct job_spec again;
+    if (picture->init_image.data || spec->request.controls.count) return; // they are left out
+    if (!job_spec_read(&again, spec->parameters, context, &error)) {
+        char *text = cJSON_PrintUnformatted(spec->parameters);
+        fprintf(stderr, "fuzzing: %s: %s\n", text, error.message);
+        abort();
+    }
+    expect(cJSON_Compare(again.parameters, spec->parameters, true), "parameters are others");
+    job_spec_free(&again);
+}
+
 // Reads the settled fields from their text, as a server does that starts again.
 static void check_settled(const struct job_spec *spec, const struct job_context *context) {
     struct job_json_error json_error;
@@ -106,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     expect(!json == (json_error.text[0] != 0), "JSON without a reason");
     if (json && job_spec_read(&spec, json, &context, &error)) {
         check_settled(&spec, &context);
+        check_parameters(&spec, &context);
     } else if (json) {
         check_error(&error);
     }

@@ -195,8 +195,8 @@ static bool ends_in_label(const char *whole, const char *label) {
            cli_same_word(whole + length - end, label);
 }
 
-// Finds the longest label of a schedule that ends a sampler's name, as in "DPM++ 2M Karras" of
-// older A1111, and copies the name before it. Returns the index; -1: none ends so.
+// Finds the longest label of a schedule at the end of a sampler's name, as in "DPM++ 2M Karras" of
+// older A1111. Copies the name before it. Returns the schedule's index; -1: there is none.
 static int split_sampler(const char *whole, char *sampler, size_t size) {
     size_t longest = 0;
     int found = -1;
