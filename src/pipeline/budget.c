@@ -129,7 +129,7 @@ enum fum_result fum_budget_check(fum_pipeline *pipe, const struct fum_run *run,
     if (!pipe->budget) return FUM_OK;
     for (int i = 0; i < pipe->num_components; i++) {
         struct fum_executable_size size;
-        if (!pipe->components[i].build) continue;
+        if (!pipe->components[i].build && !pipe->components[i].measure) continue;
         enum fum_result result = fum_component_measure(&pipe->components[i], run, &size, err);
         if (result) return result;
         least[i] = size.least;

@@ -44,6 +44,45 @@ static enum fum_result compile_encoder(fum_pipeline *pipe, struct fum_error *err
     return result;
 }
 
+enum fum_result fum_image_encoder_measure(struct fum_component *component,
+                                          const struct fum_run *run,
+                                          struct fum_executable_size *size, struct fum_error *err) {
+    const fum_pipeline *pipe = component->pipe;
+    struct fum_image_encoder e = {.tile_height = run->latent_height,
+                                  .tile_width = run->latent_width};
+    fum_graph *graph = NULL;
+    *size = (struct fum_executable_size){0};
+    if (!fum_image_given(&run->params->init_image) || pipe->view->low_res.reads) return FUM_OK;
+    while (fum_vae_tile_shrink(&e.tile_height, &e.tile_width)) continue;
+    enum fum_result result = build_encoder(pipe, &e, &graph, err);
+    if (!result) result = fum_executable_measure(graph, pipe->device, size, err);
+    fum_graph_destroy(&graph);
+    return result;
+}
+
+// Makes the other components leave the device. Returns false if none was there.
+static bool release_others(fum_pipeline *pipe) {
+    bool any = false;
+    for (int i = 0; i < pipe->num_components; i++) {
+        struct fum_component *c = &pipe->components[i];
+        if (c == pipe->vae_encoder || (!c->compiled.exe && !c->weights)) continue;
+        fum_component_release(c);
+        any = true;
+    }
+    return any;
+}
+
+// Compiles the encoder of the whole picture. Where the device refuses memory, other components
+// leave it first, since tiles see less of the picture. A budget has made room already.
+static enum fum_result compile_whole(fum_pipeline *pipe, struct fum_error *err) {
+    enum fum_result result = compile_encoder(pipe, err);
+    if (result != FUM_ERR_NOMEM || pipe->budget || !release_others(pipe)) return result;
+    fum_log(pipe->params.log, FUM_LOG_INFO,
+            "memory: other components leave the device, to make room for vae_encoder: %s",
+            err->text);
+    return compile_encoder(pipe, err);
+}
+
 static bool is_too_large(enum fum_result result) {
     return result == FUM_ERR_UNSUPPORTED || result == FUM_ERR_NOMEM;
 }
@@ -64,7 +103,7 @@ enum fum_result fum_encode_image_prepare(fum_pipeline *pipe, int height, int wid
     *e = (struct fum_image_encoder){.height = height / factor, .width = width / factor};
     e->tile_height = e->height;
     e->tile_width = e->width;
-    enum fum_result result = compile_encoder(pipe, &why);
+    enum fum_result result = compile_whole(pipe, &why);
     again = why;
     while (is_too_large(result) && fum_vae_tile_shrink(&e->tile_height, &e->tile_width))
         result = compile_encoder(pipe, &again);

@@ -13,10 +13,12 @@ static void add_vae(fum_pipeline *pipe, enum fum_dtype storage) {
                                                                .build = fum_decoder_build,
                                                                .measure = fum_decoder_measure,
                                                                .keep_rank = 1});
-    pipe->vae_encoder = fum_pipeline_add(pipe, &(struct fum_component){.name = "vae_encoder",
-                                                                       .source = &view->vae_weights,
-                                                                       .storage = vae_storage,
-                                                                       .keep_rank = 0});
+    pipe->vae_encoder =
+        fum_pipeline_add(pipe, &(struct fum_component){.name = "vae_encoder",
+                                                       .source = &view->vae_weights,
+                                                       .storage = vae_storage,
+                                                       .measure = fum_image_encoder_measure,
+                                                       .keep_rank = 0});
 }
 
 const struct fum_picture_kind fum_pictures_of_vae = {.add_components = add_vae,

@@ -366,6 +366,11 @@ enum fum_dtype fum_pipeline_storage(const fum_pipeline *pipe);
 // Makes the encoder of pictures of this size ready.
 enum fum_result fum_encode_image_prepare(fum_pipeline *pipe, int height, int width,
                                          struct fum_error *err);
+// Measures what encoding takes in the smallest tiles; nothing if the run encodes no picture. A hook
+// of struct fum_component.
+enum fum_result fum_image_encoder_measure(struct fum_component *component,
+                                          const struct fum_run *run,
+                                          struct fum_executable_size *size, struct fum_error *err);
 // Returns the floating-point operations of encoding a picture of that size.
 double fum_pipeline_encode_flops(const fum_pipeline *pipe);
 // Encodes a picture to the distribution of its latents, both [height, width, channels] of latent

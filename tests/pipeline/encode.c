@@ -2,6 +2,8 @@
 // Encoding under limits: pictures that only fit in tiles.
 #include "picture.h"
 
+#include "io/image.h"
+
 #include <math.h>
 
 enum { SIDE = 64, CHANNELS = 4, FACTOR = 2 };
@@ -58,7 +60,106 @@ static void what_does_not_fit_is_encoded_in_tiles(void **state) {
     fum_device_destroy(&device);
 }
 
+// Returns the smallest budget that the error of a request from a picture names, in MiB. 0: it was
+// drawn.
+static unsigned draw_within(fum_device *device, const fum_model *model, uint64_t budget,
+                            const struct fum_image_source *picture) {
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    fum_pipeline *pipe = NULL;
+    unsigned mib = 0;
+    const struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32,
+                                               .memory_budget = budget};
+    ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
+    const struct fum_generate_params g = {.prompt = "cat",
+                                          .width = SIDE,
+                                          .height = SIDE,
+                                          .steps = 2,
+                                          .init_image = *picture,
+                                          .on_image = keep,
+                                          .user = &kept};
+    enum fum_result result = fum_generate(pipe, &g, &err);
+    const char *named = strstr(err.text, "the smallest that works is ");
+    if (result) {
+        if (!named) fail_msg("%s", err.text);
+        assert_int_equal(sscanf(named, "the smallest that works is %uMiB", &mib), 1);
+    }
+    kept_free(&kept);
+    fum_pipeline_destroy(&pipe);
+    return mib;
+}
+
+// A request from a picture needs room for its encoder, too, and says so before it begins.
+static void the_smallest_budget_holds_the_encoder(void **state) {
+    (void)state;
+    struct fum_error err = {0};
+    char path[1024];
+    uint8_t *png = NULL;
+    size_t bytes = 0;
+    uint8_t *grey = calloc(SIDE * SIDE, 1);
+    const struct fum_picture picture = {
+        .pixels = grey, .width = SIDE, .height = SIDE, .channels = 1};
+    ok(fum_image_encode_png(&picture, &png, &bytes, &err), &err);
+    const struct fum_image_source given = {.data = png, .bytes = bytes};
+    snprintf(path, sizeof path, "%s/models/emoji", getenv("FUM_SOURCE_ROOT"));
+    fum_device *device = open_device(true);
+    fum_model *model = open_model(path);
+    unsigned mib = draw_within(device, model, 1 << 20, &given);
+    print_message("a request from a picture needs %u MiB\n", mib);
+    assert_true(mib > 1);
+    assert_int_equal(draw_within(device, model, (uint64_t)mib << 20, &given), 0);
+    assert_int_equal(draw_within(device, model, (uint64_t)(mib - 1) << 20, &given), mib);
+    fum_free(png);
+    free(grey);
+    fum_model_destroy(&model);
+    fum_device_destroy(&device);
+}
+
+// Where memory runs out, what else is on the device leaves before tiles are taken.
+static void other_components_leave_for_the_whole(void **state) {
+    static struct encoded whole, again;
+    struct lines none = {0};
+    (void)state;
+    fum_device *device = open_device(true);
+    fum_model *model = open_model(tiny_path());
+    float *values = make_values();
+    encode(device, model, values, &whole, &none);
+    fum_pipeline *pipe = open_pipeline(device, model, FUM_PRECISION_F32, NULL);
+    const struct fum_pixels pixels = {values, SIDE, SIDE};
+    int recovered = 0;
+    for (int call = 0; call < 12; call++) {
+        struct fum_error err = {0};
+        struct kept kept = {0};
+        struct fum_generate_params g = {.prompt = "cat",
+                                        .width = 16,
+                                        .height = 16,
+                                        .steps = 1,
+                                        .on_image = keep,
+                                        .user = &kept};
+        ok(fum_generate(pipe, &g, &err), &err);
+        fum_component_release(pipe->vae_encoder);
+        fum_device_inject(device, call, FUM_INJECT_DEVICE_MEMORY);
+        enum fum_result result =
+            fum_encode_posterior(pipe, &pixels, again.mean, again.deviation, &err);
+        fum_device_inject(device, -1, FUM_INJECT_DEVICE_MEMORY);
+        if (result) assert_int_equal(result, FUM_ERR_NOMEM); // while it ran
+        if (!result && !pipe->unet->compiled.exe) {
+            assert_memory_equal(again.mean, whole.mean, sizeof whole.mean);
+            recovered++;
+        }
+        kept_free(&kept);
+    }
+    print_message("recovered %d times\n", recovered);
+    assert_true(recovered >= 3);
+    free(values);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+    fum_device_destroy(&device);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_does_not_fit_is_encoded_in_tiles)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_does_not_fit_is_encoded_in_tiles),
+                                       cmocka_unit_test(the_smallest_budget_holds_the_encoder),
+                                       cmocka_unit_test(other_components_leave_for_the_whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
