@@ -170,7 +170,8 @@ async function loadNames(id, path, nameOf) {
 
 async function loadLists() {
   await loadModels();
-  await Promise.all([
+  // A list that is missing leaves its field with the default.
+  await Promise.allSettled([
     loadNames("sampling_method", "sdapi/v1/samplers", (row) => row.name),
     loadNames("scheduler", "sdapi/v1/schedulers", (row) => row.name),
     loadNames("lora", "sdapi/v1/loras", (row) => row.name),
@@ -402,14 +403,11 @@ class Mask {
 const mask = new Mask(byId("mask"));
 let start = null; // {base64} of the picture to start from
 
-// Returns the file as base64 that the server reads. JPEGs with EXIF may say how they are to be
-// rotated, which only the browser heeds, so they are sent as the browser shows them.
+// Returns the file as base64, as it is if the server reads its format, else as a PNG.
 async function encodePicture(file, bitmap) {
-  const head = new Uint8Array(await file.slice(0, 65536).arrayBuffer());
-  const text = Array.from(head.subarray(0, 4096), (byte) => String.fromCharCode(byte)).join("");
-  const jpeg = text.startsWith("\xff\xd8"), exif = text.includes("Exif\0\0");
-  const known = jpeg || text.startsWith("\x89PNG") || text.startsWith("BM") || text.slice(8, 12) === "WEBP";
-  if (known && !(jpeg && exif)) return readBase64(file);
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  const known = ["\xff\xd8", "\x89PNG", "BM"].some((mark) => head.startsWith(mark)) || head.slice(8) === "WEBP";
+  if (known) return readBase64(file);
   const canvas = make("canvas", { width: bitmap.width, height: bitmap.height });
   canvas.getContext("2d").drawImage(bitmap, 0, 0);
   return readBase64(await blobOfCanvas(canvas));
@@ -849,7 +847,14 @@ const altOf = (job, picture) => job.parameters.prompt?.trim() || `Picture with s
 function describePicture(job, picture) {
   const p = job.parameters;
   return [`Seed ${picture.seed}`, `${p.steps} steps`, `${picture.width} × ${picture.height}`,
-    p.cfg_scale == null ? null : `guidance ${p.cfg_scale}`, p.sampling_method, p.scheduler, job.model].filter(Boolean).join(" · ");
+    p.cfg_scale == null ? null : `guidance ${p.cfg_scale}`, p.sampling_method, p.scheduler, job.model].filter(Boolean);
+}
+
+// Makes a line of items that is only broken between them.
+function makeDetail(items) {
+  const detail = make("p", { className: "detail" });
+  items.forEach((item, i) => detail.append(make("span", {}, item + (i < items.length - 1 ? " ·" : "")), " "));
+  return detail;
 }
 
 function makeImage(job, picture, className = "") {
@@ -864,12 +869,11 @@ function addPicture(job, picture) {
   const card = { job, picture };
   const titleId = `title-${picture.id}`;
   const title = make("p", { className: "title", id: titleId }, titleOf(job.parameters));
-  const detail = make("p", { className: "detail" }, describePicture(job, picture));
   const again = button("Use again", () => useAgain(card));
   again.setAttribute("aria-describedby", titleId);
   const open = make("button", { type: "button", className: "open", onclick: () => showViewer(card) }, makeImage(job, picture));
   card.element = make("li", {}, make("figure", {}, open,
-    make("figcaption", {}, title, detail, make("div", { className: "tools" }, again, makeSave(job, picture, titleId)))));
+    make("figcaption", {}, title, makeDetail(describePicture(job, picture)), make("div", { className: "tools" }, again, makeSave(job, picture, titleId)))));
   cards.set(picture.id, card);
   const list = byId("pictures");
   list.insertBefore(card.element, Array.from(list.children).find((element) => isNewer(card, element.card)) ?? null);
