@@ -63,6 +63,8 @@ FUM_API enum fum_result fum_file_check(const char *path, struct fum_error *err);
 // Removes the unfinished files of killed programs from the folder of `path`. A file that another
 // program may still be writing stays.
 FUM_API void fum_file_clean(const char *path);
+// Removes all of them but those that are open somewhere, in a folder that one program writes to.
+FUM_API void fum_file_clean_own(const char *path);
 
 // Kinds of files that a path leads to. Links are followed.
 enum fum_file_kind {

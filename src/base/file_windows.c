@@ -311,6 +311,10 @@ void fum_file_clean(const char *path) {
     (void)path;
 }
 
+void fum_file_clean_own(const char *path) {
+    (void)path;
+}
+
 static bool write_all(HANDLE handle, const uint8_t *p, size_t bytes) {
     while (bytes) {
         DWORD n = 0;

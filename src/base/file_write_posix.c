@@ -178,25 +178,26 @@ static bool is_part(const char *name) {
            strspn(name + start, "0123456789abcdef") == PART_DIGITS && !strcmp(name + end, PART_END);
 }
 
-// Removes an unfinished file unless a program that still runs may be writing it.
-static void remove_if_dead(int folder, const char *name) {
+// Removes an unfinished file unless a program that still runs may be writing it, or it was written
+// in the last `seconds`.
+static void remove_if_dead(int folder, const char *name, int seconds) {
     struct stat st;
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return;
     bool old = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-               st.st_uid == geteuid() && st.st_mtime < time(NULL) - STALE_SECONDS;
+               st.st_uid == geteuid() && st.st_mtime <= time(NULL) - seconds;
     if (old && flock(fd, LOCK_EX | LOCK_NB) == 0) unlinkat(folder, name, 0);
     close(fd);
 }
 
-static void remove_stale(int folder) {
+static void remove_stale(int folder, int seconds) {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir && fd >= 0) close(fd);
     for (int i = 0; dir && i < MAX_SCANNED; i++) {
         const struct dirent *entry = readdir(dir);
         if (!entry) break;
-        if (is_part(entry->d_name)) remove_if_dead(folder, entry->d_name);
+        if (is_part(entry->d_name)) remove_if_dead(folder, entry->d_name, seconds);
     }
     if (dir) closedir(dir);
 }
@@ -278,7 +279,7 @@ static enum fum_result begin_own(fum_file_writer *w, struct fum_error *err) {
     if (lstat(w->name, &st) == 0 && S_ISDIR(st.st_mode)) return begin_through(w, &st, err);
     enum fum_result result = begin_beside(w, false, true, err);
     if (!result) result = check_name(w, err);
-    if (!result) remove_stale(w->folder);
+    if (!result) remove_stale(w->folder, STALE_SECONDS);
     return result;
 }
 
@@ -299,10 +300,18 @@ enum fum_result fum_file_begin_own(fum_file_writer **writer, const char *path,
     return begin_writer(writer, path, false, err);
 }
 
-void fum_file_clean(const char *path) {
+static void clean(const char *path, int seconds) {
     fum_file_writer *w = NULL;
-    if (!fum_file_begin(&w, path, NULL) && w->folder >= 0) remove_stale(w->folder);
+    if (!fum_file_begin(&w, path, NULL) && w->folder >= 0) remove_stale(w->folder, seconds);
     fum_file_abort(&w);
+}
+
+void fum_file_clean(const char *path) {
+    clean(path, STALE_SECONDS);
+}
+
+void fum_file_clean_own(const char *path) {
+    clean(path, 0);
 }
 
 // ---- writing ----

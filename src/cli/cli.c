@@ -31,8 +31,10 @@ void cli_print_version(void) {
 int cli_read_options(const struct cli_command *command, int *argc, char **argv, void *values) {
     static const struct cli_option help = {.name = "help", .letter = 'h'},
                                    version = {.name = "version", .letter = 'V'};
-    struct cli_parse parse = {
-        .options = command->options, .foreign = command->foreign, .values = values};
+    struct cli_parse parse = {.options = command->options,
+                              .more = command->more,
+                              .foreign = command->foreign,
+                              .values = values};
     if (cli_options_present(&parse, *argc, argv, &help)) {
         print_help(command);
         return 0;

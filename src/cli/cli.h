@@ -28,6 +28,7 @@ struct cli_command {
     // printed below the options by --help, each line wrapped by itself; may be NULL
     const char *details;
     const struct cli_option *options;
+    const struct cli_option *more;     // understood too, but not listed by --help; may be NULL
     const struct cli_foreign *foreign; // options of other tools; may be NULL
     // Arguments after the name. Returns an exit status.
     int (*run)(const struct cli_command *command, int argc, char **argv);

@@ -108,17 +108,19 @@ bool cli_same_word(const char *a, const char *b) {
 }
 
 // Returns the first spelling of the option: the one that foreign.c names.
-static const char *canonical_name(const struct cli_option *options,
-                                  const struct cli_option *option) {
-    while (options->kind == CLI_HEADING || options->offset != option->offset) options++;
-    return options->name;
+static const char *canonical_name(const struct cli_parse *parse, const struct cli_option *option) {
+    const struct cli_option *tables[] = {parse->options, parse->more};
+    for (int i = 0; i < 2; i++)
+        for (const struct cli_option *o = tables[i]; o && o->name; o++)
+            if (o->kind != CLI_HEADING && o->offset == option->offset) return o->name;
+    return option->name;
 }
 
 static const struct cli_foreign_value *find_foreign_value(const struct cli_parse *parse,
                                                           const struct cli_option *option,
                                                           const char *text) {
     if (!parse->foreign) return NULL;
-    const char *name = canonical_name(parse->options, option);
+    const char *name = canonical_name(parse, option);
     for (const struct cli_foreign_value *row = parse->foreign->values; row->option; row++)
         if (strcmp(row->option, name) == 0 && cli_same_word(row->value, text)) return row;
     return NULL;
@@ -224,9 +226,18 @@ const struct cli_option *cli_options_find(const struct cli_option *options, cons
     return find_long(options, name, strlen(name));
 }
 
-static const struct cli_option *find_letter(const struct cli_option *options, char letter) {
-    for (; options->name; options++)
-        if (options->letter == letter && letter) return options;
+// Finds an option of a parse.
+static const struct cli_option *find_name(const struct cli_parse *parse, const char *name,
+                                          size_t len) {
+    const struct cli_option *option = find_long(parse->options, name, len);
+    return option || !parse->more ? option : find_long(parse->more, name, len);
+}
+
+static const struct cli_option *find_letter(const struct cli_parse *parse, char letter) {
+    const struct cli_option *tables[] = {parse->options, parse->more};
+    for (int i = 0; i < 2; i++)
+        for (const struct cli_option *o = tables[i]; o && o->name; o++)
+            if (o->letter == letter && letter) return o;
     return NULL;
 }
 
@@ -241,19 +252,19 @@ static const struct cli_foreign_option *find_foreign(const struct cli_parse *par
 // Refuses an argument that is in no table, naming the option that it misspells.
 static bool refuse_unknown(struct cli_parse *parse, const char *argument, size_t len) {
     char word[MAX_NAME + 2];
+    const struct cli_option *tables[] = {parse->options, parse->more};
     const char *best = NULL;
     int best_distance = INT_MAX;
     size_t dashes = strspn(argument, "-");
     snprintf(word, sizeof word, "%.*s", (int)(len - dashes), argument + dashes);
     for (char *p = word; *p; p++) *p = dash_for(*p);
-    for (const struct cli_option *option = parse->options; option->name; option++) {
-        int distance =
-            option->kind == CLI_HEADING ? INT_MAX : fum_text_misspelling(word, option->name);
-        if (distance < best_distance) {
+    for (int i = 0; i < 2; i++)
+        for (const struct cli_option *o = tables[i]; o && o->name; o++) {
+            int distance = o->kind == CLI_HEADING ? INT_MAX : fum_text_misspelling(word, o->name);
+            if (distance >= best_distance) continue;
             best_distance = distance;
-            best = option->name;
+            best = o->name;
         }
-    }
     if (best)
         return refuse(parse, "unknown option \"%.*s\"; did you mean --%s?", min_int((int)len, 60),
                       argument, best);
@@ -314,7 +325,7 @@ static bool parse_long(struct cli_parse *parse, struct cursor *cursor) {
     const char *argument = cursor->argv[cursor->at], *name = argument + 2;
     size_t len = strcspn(name, "=");
     const char *attached = name[len] ? name + len + 1 : NULL;
-    const struct cli_option *option = find_long(parse->options, name, len);
+    const struct cli_option *option = find_name(parse, name, len);
     if (option) return parse_option(parse, option, cursor, attached);
     const struct cli_foreign_option *row = find_foreign(parse, name, len, 0);
     return row ? parse_foreign(parse, row, cursor, attached)
@@ -325,13 +336,12 @@ static bool parse_long(struct cli_parse *parse, struct cursor *cursor) {
 static bool parse_letters(struct cli_parse *parse, struct cursor *cursor) {
     const char *argument = cursor->argv[cursor->at];
     size_t len = strlen(argument);
-    const struct cli_option *spelled =
-        len > 2 ? find_long(parse->options, argument + 1, len - 1) : NULL;
+    const struct cli_option *spelled = len > 2 ? find_name(parse, argument + 1, len - 1) : NULL;
     if (spelled)
         return refuse(parse, "unknown option \"%s\"; did you mean --%s?", cli_show(argument).text,
                       spelled->name);
     for (const char *letter = argument + 1; *letter; letter++) {
-        const struct cli_option *option = find_letter(parse->options, *letter);
+        const struct cli_option *option = find_letter(parse, *letter);
         const char *rest = letter[1] ? letter + 1 : NULL;
         if (!option) {
             const struct cli_foreign_option *row = find_foreign(parse, NULL, 0, *letter);
@@ -376,13 +386,13 @@ bool cli_options_parse(struct cli_parse *parse, int *argc, char **argv) {
 static bool takes_next(const struct cli_parse *parse, const char *argument) {
     if (argument[1] == '-') {
         size_t len = strlen(argument + 2);
-        const struct cli_option *option = find_long(parse->options, argument + 2, len);
+        const struct cli_option *option = find_name(parse, argument + 2, len);
         const struct cli_foreign_option *row =
             option ? NULL : find_foreign(parse, argument + 2, len, 0);
         return option ? option->kind != CLI_FLAG : row && row->takes_value;
     }
     for (const char *letter = argument + 1; *letter; letter++) {
-        const struct cli_option *option = find_letter(parse->options, *letter);
+        const struct cli_option *option = find_letter(parse, *letter);
         const struct cli_foreign_option *row =
             option ? NULL : find_foreign(parse, NULL, 0, *letter);
         bool takes_value = option ? option->kind != CLI_FLAG : row && row->takes_value;
@@ -395,7 +405,7 @@ static bool takes_next(const struct cli_parse *parse, const char *argument) {
 static bool holds_letter(const struct cli_parse *parse, const char *argument, char wanted) {
     for (const char *letter = argument + 1; *letter; letter++) {
         if (*letter == wanted) return true;
-        const struct cli_option *option = find_letter(parse->options, *letter);
+        const struct cli_option *option = find_letter(parse, *letter);
         if (!option || option->kind != CLI_FLAG) return false;
     }
     return false;

@@ -82,6 +82,7 @@ struct cli_foreign;
 // One parse of a command line.
 struct cli_parse {
     const struct cli_option *options;
+    const struct cli_option *more;     // of fields of the same struct; may be NULL
     const struct cli_foreign *foreign; // other tools' options (foreign.h); may be NULL
     void *values;                      // the caller's struct
     char message[500];                 // after a failure: one line without a prefix

@@ -167,6 +167,21 @@ void cli_progress_training(struct cli_progress *progress, const struct fum_train
         cli_put_line(stderr, "%s", text);
 }
 
+void cli_progress_pictures(struct cli_progress *progress, int done, int total, double left) {
+    char text[96], time[32], rest[48] = "";
+    bool due = line_due(progress, progress->calls++ == 0, TRAINING_INTERVAL);
+    if (progress->quiet || total <= 0) return;
+    if (left > 0) {
+        format_time(time, sizeof time, left);
+        snprintf(rest, sizeof rest, ", %s left", time);
+    }
+    snprintf(text, sizeof text, "%d/%d pictures%s", done, total, rest);
+    if (progress->bar)
+        draw(progress, text, (double)done / total);
+    else if (due)
+        fprintf(stderr, "%s\n", text);
+}
+
 void cli_progress_clear(struct cli_progress *progress) {
     if (progress->drawn) fprintf(stderr, "\r%*s\r", CLEAR_WIDTH, "");
     progress->drawn = false;

@@ -46,6 +46,9 @@ void cli_progress_pieces(struct cli_progress *progress, const struct cli_pieces 
 // the last step.
 struct fum_training_step;
 void cli_progress_training(struct cli_progress *progress, const struct fum_training_step *step);
+// Shows that `done` of `total` pictures of several devices are finished. In a pipe there is a line
+// every few seconds. `left`: seconds until all are; 0: unknown.
+void cli_progress_pictures(struct cli_progress *progress, int done, int total, double left);
 // Clears the bar, so that lines can follow; steps may go on afterwards.
 void cli_progress_clear(struct cli_progress *progress);
 

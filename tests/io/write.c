@@ -38,7 +38,7 @@ static void write_and_read(const char *name, int channels, const char *text) {
     struct fum_bitmap back = {0};
     struct fum_metadata *metadata = NULL;
     fill(pixels, channels);
-    ok(fum_image_write(name, &(struct fum_picture){pixels, W, H, channels, text, NULL}, &err),
+    ok(fum_image_write(name, &(struct fum_picture){pixels, W, H, channels, text, NULL, 0}, &err),
        &err);
     ok(fum_image_read(name, channels, &back, NULL, &err), &err);
     assert_int_equal(back.width, W);
