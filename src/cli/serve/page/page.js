@@ -2,7 +2,7 @@
 // The server's page: a form that starts jobs, the queue, and the gallery of finished pictures.
 // Pictures from messages are drawn on canvases, since the page's policy allows no data: addresses.
 
-const POLL_BUSY = 2000, POLL_IDLE = 6000, POLL_GONE = 3000; // milliseconds between looks at the queue
+const POLL_BUSY = 2000, POLL_IDLE = 4000, POLL_GONE = 3000; // milliseconds between looks at the queue
 const MAX_STREAMS = 3; // a browser opens six connections to a host, and other requests need some
 const GALLERY_PAGE = 24, LIST_LIMIT = 100, QUEUE_LIMIT = 50;
 const FAILED_SECONDS = 3600; // how long failures of earlier visits are shown
@@ -424,7 +424,14 @@ async function openStart(file, name = file.name) {
   start = { base64: await encodePicture(file, bitmap) };
   byId("start").hidden = false;
   mask.open(bitmap);
-  byId("mask-status").textContent = `${shorten(name || "Picture", 40)}, ${bitmap.width} × ${bitmap.height} pixels.`;
+  byId("mask-status").textContent = `${shorten(name || "Picture", 40)}, ${bitmap.width} × ${bitmap.height} pixels.${describeFit(bitmap)}`;
+}
+
+// Says what becomes of a picture whose shape is not that of the form.
+function describeFit({ width, height }) {
+  const [across, down] = [Number(byId("width").value), Number(byId("height").value)];
+  if (!across || !down || Math.abs((width * down) / (height * across) - 1) < 0.02) return "";
+  return ` Its shape differs from ${across} × ${down}: choose at Fit how it fills that, or match its sides.`;
 }
 
 function closeStart() {
@@ -764,6 +771,7 @@ function openStream(id) {
   });
   stream.onerror = () => {
     if (stream.readyState === EventSource.CLOSED) closeStream(id);
+    refreshSoon(0); // the server may be gone
   };
 }
 
@@ -947,6 +955,7 @@ function showViewer(card) {
   const erase = button("Delete", () => deletePicture(card, erase));
   const near = (step) => card.element[step > 0 ? "nextElementSibling" : "previousElementSibling"]?.card;
   const turn = (step) => near(step) && showViewer(near(step));
+  const held = viewer.contains(document.activeElement) ? document.activeElement.textContent : null;
   const title = make("h2", { id: "viewer-title" }, titleOf(job.parameters));
   viewer.replaceChildren(make("div", { className: "view" }, makeImage(job, picture, "whole"),
     make("div", { className: "side" }, title, list,
@@ -964,6 +973,7 @@ function showViewer(card) {
     if (document.activeElement === document.body) card.element.querySelector("button").focus();
   };
   if (!viewer.open) viewer.showModal();
+  if (held) Array.from(viewer.querySelectorAll("button")).find((one) => one.textContent === held)?.focus();
 }
 
 // Reads on in the list of jobs until a page of pictures is there.
