@@ -152,9 +152,12 @@ static struct fum_text_style choose_style(const struct reading *r, const char *t
 static enum fum_result read_side(struct fum_conditions *c, const struct reading *r,
                                  const char *text, struct side *side, struct fum_error *err) {
     const struct fum_text_style style = choose_style(r, text);
+    // As A1111 counts them, the steps of a second pass are those of a whole run.
+    int steps = r->run->hires ? r->run->params->steps : r->run->program->steps;
     const struct fum_prompt_source source = {.text = text ? text : "",
-                                             .steps = FUM_MAX(r->run->program->steps, 1),
-                                             .joins = !r->negative};
+                                             .steps = FUM_MAX(steps, 1),
+                                             .joins = !r->negative,
+                                             .before = r->run->steps_before};
     enum fum_result result = style.plain ? take_whole(&side->ranges, source.text, source.steps, err)
                                          : fum_prompt_split(&side->ranges, &source, err);
     if (result) return result;

@@ -24,6 +24,7 @@ struct job {
     const struct fum_enlarger *way;           // NULL: the network
     fum_upscaler *network;
     double strength;
+    int first_steps;
     int width, height, steps; // of the second pass
     struct small *small;      // a picture each
     int count, drawn;         // of the request; up to the last that the first pass has drawn
@@ -67,6 +68,7 @@ static enum fum_result choose_steps(struct job *job, struct fum_error *err) {
     const struct fum_generate_params *p = job->params;
     const struct fum_hires_params *hires = p->hires;
     int own = p->steps ? p->steps : fum_model_get_info(job->pipe->model)->steps;
+    job->first_steps = own;
     job->strength = hires->strength != 0 ? hires->strength : DEFAULT_STRENGTH;
     job->steps = hires->steps ? hires->steps : own;
     if (!(job->strength > 0 && job->strength <= 1))
@@ -226,6 +228,7 @@ static enum fum_result draw_large(struct job *job, struct fum_error *err) {
     struct fum_run run = {.params = &params,
                           .strength = job->strength,
                           .hires = job->params->hires,
+                          .steps_before = job->first_steps,
                           .latent_width = job->width / factor,
                           .latent_height = job->height / factor,
                           .latent_channels = job->pipe->view->vae.latent_channels};

@@ -180,6 +180,7 @@ struct fum_run {
     double strength;                         // share of the steps that run; 0: from pure noise
     bool latents_only;                       // pictures are handed over without pixels
     const struct fum_hires_params *hires;    // this is the second pass of such a request
+    int steps_before;                        // of the first pass
     bool invert;                             // from a picture to its noise: nothing is decoded
     const struct fum_ends *ends;             // of an interpolation; NULL: none
     const struct fum_classifier *classifier; // guides; NULL: none

@@ -29,7 +29,8 @@ enum fum_result fum_tokenizer_read_prompt(const fum_tokenizer *tokenizer,
     struct fum_prompt_tags tags;
     *rows = (struct fum_prompt_rows){0};
     enum fum_result result = fum_prompt_tags_take(&tags, prompt->text, err);
-    const struct fum_prompt_source source = {tags.prompt, prompt->steps, true};
+    const struct fum_prompt_source source = {
+        .text = tags.prompt, .steps = prompt->steps, .joins = true};
     if (!result) result = fum_prompt_split(&ranges, &source, err);
     if (!result && !(rows->rows = fum_calloc(ranges.count, sizeof *rows->rows)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a prompt");

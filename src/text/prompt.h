@@ -16,6 +16,9 @@ struct fum_prompt_source {
     const char *text;
     int steps;  // of the sampler, 1 to FUM_PROMPT_MAX_STEPS
     bool joins; // AND splits the prompt
+    // Steps of a first pass, which a second one counts on from; shares then begin at 1. 0: this is
+    // the only pass, or the first one.
+    int before;
 };
 
 // What a part of a prompt is during a range of steps.

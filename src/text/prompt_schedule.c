@@ -37,7 +37,7 @@ struct positions {
 struct reader {
     const char *text;
     size_t length;
-    int steps;
+    int steps, before; // as in struct fum_prompt_source
     struct bracket *open;
     size_t depth, open_capacity;
     struct positions pending, separators; // of open brackets, of nodes
@@ -83,14 +83,18 @@ static size_t skip_number(const char *text, size_t at) {
 }
 
 // Returns the step that a number means: one with a dot is a share of all steps.
-static int read_step(const char *text, size_t bytes, int steps) {
+static int read_step(const struct reader *r, const char *text, size_t bytes) {
+    int steps = r->steps;
     char number[64];
     if (bytes >= sizeof number) return steps;
     memcpy(number, text, bytes);
     number[bytes] = 0;
     double value = 0;
     if (!fum_number_parse(number + (*number == '+'), &value)) return *number == '-' ? 0 : steps;
-    if (memchr(number, '.', bytes)) value *= steps;
+    if (memchr(number, '.', bytes))
+        value = (value - (r->before > 0)) * steps;
+    else
+        value -= r->before;
     if (value >= steps) return steps;
     return value >= 1 ? (int)value : 0;
 }
@@ -100,7 +104,7 @@ static bool read_when(struct reader *r, size_t at, struct node *node) {
     size_t number = fum_prompt_skip(r->text, at, node->close);
     size_t end = skip_number(r->text, number);
     if (end == number || fum_prompt_skip(r->text, end, node->close) != node->close) return false;
-    node->when = read_step(r->text + number, end - number, r->steps);
+    node->when = read_step(r, r->text + number, end - number);
     return true;
 }
 
@@ -287,8 +291,10 @@ static enum fum_result read_ranges(struct reader *r, struct fum_prompt_ranges *r
 enum fum_result fum_prompt_schedule(struct fum_prompt_ranges *ranges,
                                     const struct fum_prompt_source *source,
                                     const struct fum_prompt_range *part, struct fum_error *err) {
-    struct reader r = {
-        .text = source->text, .length = strlen(source->text), .steps = source->steps};
+    struct reader r = {.text = source->text,
+                       .length = strlen(source->text),
+                       .steps = source->steps,
+                       .before = source->before};
     enum fum_result result = read_ranges(&r, ranges, part, err);
     fum_free(r.open);
     fum_free(r.pending.at);

@@ -60,7 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size) return 0;
     struct fum_prompt_ranges ranges;
     char *text = make_prompt(data + 1, size - 1);
-    const struct fum_prompt_source source = {text, 1 + data[0] % 30, data[0] & 0x80};
+    const struct fum_prompt_source source = {.text = text,
+                                             .steps = 1 + data[0] % 30,
+                                             .joins = data[0] & 0x80,
+                                             .before = data[0] & 0x40 ? 20 : 0};
     if (!fum_prompt_split(&ranges, &source, NULL)) {
         int part = 0, last = 0;
         for (size_t i = 0; i < ranges.count; i++) {

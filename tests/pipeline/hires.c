@@ -88,6 +88,33 @@ static void several_pictures_keep_their_order(void **state) {
     assert_int_equal(count, 3);
 }
 
+// Draws two passes of two steps each.
+static void draw_twice(struct context *c, const char *prompt, struct kept *kept) {
+    struct fum_error err = {0};
+    const struct fum_hires_params second = {.scale = 2, .strength = 1};
+    const struct fum_generate_params params = {.prompt = prompt,
+                                               .width = 16,
+                                               .height = 16,
+                                               .steps = 2,
+                                               .hires = &second,
+                                               .on_image = keep,
+                                               .user = kept};
+    ok(fum_generate(c->pipe, &params, &err), &err);
+}
+
+static void schedules_count_on_in_the_second_pass(void **state) {
+    struct context *c = *state;
+    struct kept kept[4] = {{0}};
+    // The first two have no dog in any pass, the others in the second one alone.
+    static const char *const prompts[] = {"a cat", "[a cat:a dog:4]", "[a cat:a dog:2]",
+                                          "[a cat:a dog:1.0]"};
+    for (int i = 0; i < 4; i++) draw_twice(c, prompts[i], &kept[i]);
+    assert_memory_equal(kept[0].pixels, kept[1].pixels, kept[0].bytes);
+    assert_memory_equal(kept[2].pixels, kept[3].pixels, kept[2].bytes);
+    assert_int_not_equal(memcmp(kept[0].pixels, kept[2].pixels, kept[0].bytes), 0);
+    for (int i = 0; i < 4; i++) kept_free(&kept[i]);
+}
+
 static void bad_second_passes_are_refused_first(void **state) {
     struct context *c = *state;
     static const struct {
@@ -142,6 +169,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_passes_match_diffusers),
         cmocka_unit_test(several_pictures_keep_their_order),
+        cmocka_unit_test(schedules_count_on_in_the_second_pass),
         cmocka_unit_test(bad_second_passes_are_refused_first),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -8,11 +8,11 @@
 
 #include <math.h>
 
-enum { SIDE = 16, LATENT = 8, STEPS = 5 };
+enum { SIDE = 16, LATENT = 8, STEPS = 5, LARGE = 64 };
 
 struct shown {
     int count, last_step, width, height;
-    uint8_t preview[3 * SIDE * SIDE], pixels[3 * SIDE * SIDE];
+    uint8_t preview[3 * LARGE * LARGE], pixels[3 * LARGE * LARGE];
     float latents[4 * LATENT * LATENT];
 };
 
@@ -28,33 +28,43 @@ static bool on_preview(void *user, const struct fum_image *image, int step) {
 
 static bool on_image(void *user, const struct fum_image *image) {
     struct shown *s = user;
-    memcpy(s->pixels, image->pixels, sizeof s->pixels);
+    memcpy(s->pixels, image->pixels, (size_t)(3 * image->width * image->height));
     memcpy(s->latents, image->latents, sizeof s->latents);
     return true;
 }
 
-// Draws a picture with previews of the kind. Returns the result.
-static enum fum_result draw(fum_device *device, uint64_t budget, enum fum_preview kind,
-                            int interval, struct shown *shown) {
+// What a picture is drawn with. tiny NULL: the model's own VAE.
+struct drawing {
+    uint64_t budget;
+    enum fum_preview kind;
+    int interval;
+    const char *tiny;
+};
+
+// Draws a picture with previews. Returns the result.
+static enum fum_result draw_with(fum_device *device, const struct drawing *drawing,
+                                 struct shown *shown) {
     struct fum_error err = {0};
-    char path[1024];
+    char path[1024], tiny[1024];
     fum_model *model = NULL;
     fum_pipeline *pipe = NULL;
     *shown = (struct shown){0};
     snprintf(path, sizeof path, "%s/model-train", getenv("FUM_TEST_DATA"));
-    ok(fum_model_open(&model, &(struct fum_model_params){.path = path}, &err), &err);
+    snprintf(tiny, sizeof tiny, "%s/%s", getenv("FUM_TEST_DATA"), drawing->tiny);
+    const struct fum_model_params opening = {.path = path, .taesd = drawing->tiny ? tiny : NULL};
+    ok(fum_model_open(&model, &opening, &err), &err);
     const struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32,
-                                               .memory_budget = budget};
+                                               .memory_budget = drawing->budget};
     ok(fum_pipeline_create(&pipe, device, model, &params, &err), &err);
     const struct fum_generate_params picture = {.prompt = "a red ship",
-                                                .width = SIDE,
-                                                .height = SIDE,
+                                                .width = drawing->tiny ? LARGE : SIDE,
+                                                .height = drawing->tiny ? LARGE : SIDE,
                                                 .steps = STEPS,
                                                 .sampler = "euler",
                                                 .guidance = 3,
                                                 .seed = 9,
-                                                .preview = kind,
-                                                .preview_interval = interval,
+                                                .preview = drawing->kind,
+                                                .preview_interval = drawing->interval,
                                                 .on_preview = on_preview,
                                                 .on_image = on_image,
                                                 .user = shown};
@@ -62,6 +72,11 @@ static enum fum_result draw(fum_device *device, uint64_t budget, enum fum_previe
     fum_pipeline_destroy(&pipe);
     fum_model_destroy(&model);
     return result;
+}
+
+static enum fum_result draw(fum_device *device, uint64_t budget, enum fum_preview kind,
+                            int interval, struct shown *shown) {
+    return draw_with(device, &(struct drawing){budget, kind, interval, NULL}, shown);
 }
 
 // The colours of latents as other programs compute them for SD 1.x.
@@ -101,6 +116,20 @@ static void the_last_preview_shows_the_picture(void **state) {
     assert_memory_equal(none.pixels, decoded.pixels, sizeof none.pixels);
 }
 
+static void a_tiny_autoencoder_shows_it_too(void **state) {
+    struct shown none, tiny;
+    struct drawing drawing = {.tiny = "model-tiny-diffusers"};
+    assert_int_equal(draw_with(*state, &drawing, &none), FUM_OK);
+    drawing.kind = FUM_PREVIEW_TINY;
+    assert_int_equal(draw_with(*state, &drawing, &tiny), FUM_OK);
+    assert_int_equal(tiny.count, STEPS);
+    assert_int_equal(tiny.width, LARGE);
+    assert_int_equal(tiny.height, LARGE);
+    for (int i = 0; i < 3 * LARGE * LARGE; i++)
+        assert_in_range(tiny.preview[i] + 1 - tiny.pixels[i], 0, 2);
+    assert_memory_equal(none.pixels, tiny.pixels, sizeof none.pixels);
+}
+
 static void what_cannot_be_shown_is_refused(void **state) {
     struct shown shown;
     assert_int_equal(draw(*state, 0, FUM_PREVIEW_TINY, 0, &shown), FUM_ERR_ARG);
@@ -123,6 +152,7 @@ static int close_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_preview_shows_the_picture),
+        cmocka_unit_test(a_tiny_autoencoder_shows_it_too),
         cmocka_unit_test(what_cannot_be_shown_is_refused),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

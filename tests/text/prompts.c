@@ -84,6 +84,31 @@ static void prompts_are_read_as_a1111_reads_them(void **state) {
     assert_int_equal(bad, 0);
 }
 
+// In a second pass, steps count on from those of the first, and shares from 1, as in A1111.
+static void second_passes_count_on(void **state) {
+    (void)state;
+    static const struct {
+        const char *when;
+        int first, second; // last step of "a" in each pass, of 20 and 8 steps; 0: none
+    } cases[] = {{"0.25", 5, 0}, {"1.0", 20, 0}, {"1.5", 20, 4}, {"2.5", 20, 8}, {".5", 10, 0},
+                 {"7", 7, 0},    {"20", 20, 0},  {"23", 20, 3},  {"40", 20, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int pass = 0; pass < 2; pass++) {
+            char text[64];
+            struct fum_error err = {0};
+            struct fum_prompt_ranges ranges;
+            int steps = pass ? 8 : 20, last = pass ? cases[i].second : cases[i].first;
+            snprintf(text, sizeof text, "[a:b:%s]", cases[i].when);
+            const struct fum_prompt_source source = {
+                .text = text, .steps = steps, .joins = true, .before = pass ? 20 : 0};
+            ok(fum_prompt_split(&ranges, &source, &err), &err);
+            assert_int_equal(ranges.count, 1 + (last > 0 && last < steps));
+            assert_int_equal(ranges.at[0].until, last > 0 ? last : steps);
+            assert_string_equal(ranges.at[0].text, last > 0 ? "a" : "b");
+            fum_prompt_ranges_free(&ranges);
+        }
+}
+
 // Returns the chunks of a text as pieces, with "|" between chunks and the weight after each word
 // that has one.
 static void show_chunks(const fum_tokenizer *t, const char *text, bool ignores, char *out) {
@@ -153,7 +178,10 @@ static void long_prompts_take_linear_time(void **state) {
         size_t part = strlen(parts[i]);
         for (size_t at = 0; at < length; at++) prompt[at] = parts[i][at % part];
         prompt[length] = 0;
-        ok(fum_prompt_split(&ranges, &(struct fum_prompt_source){prompt, 20, true}, &err), &err);
+        ok(fum_prompt_split(&ranges,
+                            &(struct fum_prompt_source){.text = prompt, .steps = 20, .joins = true},
+                            &err),
+           &err);
         ok(fum_prompt_weigh(&pieces, ranges.at[0].text, &err), &err);
         fum_prompt_pieces_free(&pieces);
         fum_prompt_ranges_free(&ranges);
@@ -193,6 +221,7 @@ static void running_out_of_memory_is_reported(void **state) {
 int main(void) {
     const struct CMUnitTest all[] = {
         cmocka_unit_test(prompts_are_read_as_a1111_reads_them),
+        cmocka_unit_test(second_passes_count_on),
         cmocka_unit_test(vectors_of_an_embedding_stay_together),
         cmocka_unit_test(tags_are_taken_out),
         cmocka_unit_test(signs_are_text_without_emphasis),
