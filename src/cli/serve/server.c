@@ -46,6 +46,7 @@ static int answer(struct server *server, struct http_params *params) {
         printf(shape, params->ip, server->port);
         fflush(stdout);
         wait_for_signal();
+        jobs_stop(server->jobs); // ends what waits for jobs, so that connections can end
     }
     http_close(&http);
     return status;
@@ -59,7 +60,11 @@ int server_run(const struct serve_options *options) {
     if (status == 0 && options->api_key_file) status = http_keys_read(&keys, options->api_key_file);
     if (status == 0 && !(server.metrics = metrics_create())) status = cli_fail("no memory");
     params.keys = keys;
-    if (status == 0) status = answer(&server, &params);
+    if (status == 0) {
+        status = server_open_jobs(&server);
+        if (status == 0) status = answer(&server, &params);
+        server_close_jobs(&server);
+    }
     metrics_destroy(&server.metrics);
     http_keys_free(&keys);
     return status;

@@ -8,16 +8,15 @@
 #include "metrics.h"
 #include "serve_options.h"
 
-#include <pthread.h>
-
 struct server {
     const struct serve_options *options;
     struct jobs *jobs;
     struct metrics *metrics;
-    struct job_context context;  // of jobs that come in, without its catalogue
-    struct catalogue *catalogue; // taken with server_catalogue, since a refresh replaces it
-    pthread_rwlock_t catalogue_lock;
-    int port; // that is listened on
+    struct job_context context;       // of jobs that come in, without its catalogue
+    struct server_files *offered;     // the files that are offered, see server_catalogue
+    struct generate_options defaults; // of fields that are left out
+    struct fum_log log;               // of the queue, the devices and the files
+    int port;                         // that is listened on
 };
 
 // ---- server_jobs.c ----
