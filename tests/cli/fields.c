@@ -5,8 +5,8 @@
 #include "test.h"
 
 #include "cli/base64.h"
+#include "cli/job/fields.h"
 #include "cli/job/json.h"
-#include "cli/job/spec.h"
 #include "cli/recipe.h"
 
 #include <math.h>
@@ -353,6 +353,25 @@ static void files_are_named_and_no_path_is_written(void **state) {
     job_spec_free(&spec);
 }
 
+static void no_field_of_a_client_is_a_path(void **state) {
+    (void)state;
+    static const char *const known = " init_img mask model upscale_model hires_upscaler lora "
+                                     "control_net control_image control_preprocess "
+                                     "control_strength control_start control_end ";
+    const struct job_context context = server_context();
+    int fields = 0;
+    for (const struct cli_option *o = generate_option_table; o->name; o++) {
+        char name[JOB_FIELD_NAME], word[JOB_FIELD_NAME + 2];
+        struct job_error error = {0};
+        if (o->kind == CLI_HEADING || !job_field_find(o->name, &context, name, &error)) continue;
+        fields++;
+        snprintf(word, sizeof word, " %s ", name);
+        bool file = o->kind == CLI_PATH || o->kind == CLI_LIST;
+        if (file && !strstr(known, word)) fail_msg("%s may name a file", name);
+    }
+    assert_true(fields > 60);
+}
+
 static void random_seeds_differ(void **state) {
     (void)state;
     uint64_t seeds[3];
@@ -438,6 +457,7 @@ int main(void) {
         cmocka_unit_test(settled_fields_read_back_to_the_same_job),
         cmocka_unit_test(controls_and_their_pictures_are_bound),
         cmocka_unit_test(files_are_named_and_no_path_is_written),
+        cmocka_unit_test(no_field_of_a_client_is_a_path),
         cmocka_unit_test(random_seeds_differ),
         cmocka_unit_test(prompts_are_required_and_bounded),
         cmocka_unit_test(lines_of_a_batch_hold_paths),

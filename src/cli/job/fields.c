@@ -22,14 +22,23 @@ static bool is_among(const struct cli_option *option, const size_t *offsets, siz
 }
 #define IS_AMONG(option, offsets) is_among(option, offsets, sizeof offsets / sizeof *(offsets))
 
+// True for an option whose value is content or a name in jobs from elsewhere, or no file at all.
+// Others may name files, so new options with paths are no fields until they are added here.
+static bool is_harmless(const struct cli_option *option) {
+    static const size_t named[] = {
+        FIELD(model),          FIELD(lora),           FIELD(upscale_model),
+        FIELD(control.nets),   FIELD(control.images), FIELD(control.preprocess),
+        FIELD(control.starts), FIELD(control.ends),   FIELD(control.strengths),
+        FIELD(hires.upscaler), PICTURE(mask.path),    PICTURE(init_image.path)};
+    bool file = option->kind == CLI_PATH || option->kind == CLI_LIST;
+    return file ? IS_AMONG(option, named) : option->offset != PICTURE(max_pixels);
+}
+
 // True if jobs have the field. `by_name`: they may not name files.
 static bool is_field(const struct cli_option *option, bool by_name) {
     static const size_t never[] = {FIELD(output),       FIELD(save_latents), FIELD(invert),
                                    FIELD(grid_text),    FIELD(control.save), PICTURE(interpolate),
                                    PICTURE(reconstruct)};
-    static const size_t files[] = {FIELD(prompt_file), FIELD(negative_file), FIELD(noise),
-                                   FIELD(step_noise),  PICTURE(classifier),  PICTURE(adapter_dir),
-                                   PICTURE(max_pixels)};
     static const size_t more[] = {FIELD(model),
                                   FIELD(upscale_model),
                                   FIELD(upscale_tile),
@@ -43,7 +52,7 @@ static bool is_field(const struct cli_option *option, bool by_name) {
                                   FIELD(subseed),
                                   FIELD(outpaint)};
     if (option->kind == CLI_HEADING || IS_AMONG(option, never)) return false;
-    if (by_name && IS_AMONG(option, files)) return false;
+    if (by_name && !is_harmless(option)) return false;
     return IS_AMONG(option, more) || generate_option_is_of_request(option);
 }
 
