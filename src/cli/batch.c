@@ -6,7 +6,7 @@
 #include "batch/remote.h"
 #include "progress.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -147,13 +147,16 @@ static int draw_missing(struct batch *batch, const struct cli_list *devices) {
     return status;
 }
 
-static int run_first(struct batch *batch, const char *path, const struct cli_list *devices) {
-    const struct work_params params = {.path = path,
+// Reads the lines, and draws what the folder lacks of them.
+static int draw_lines(struct batch *batch, FILE *file, const char *name,
+                      const struct cli_list *devices) {
+    const struct work_params params = {.file = file,
+                                       .name = name,
                                        .defaults = &batch->options->defaults,
                                        .manifest = &batch->manifest,
                                        .whole_lines =
                                            devices->count == 1 && ranks_count(batch->ranks) == 1};
-    int done = 0, all = 0;
+    int all = 0;
     int status = manifest_open(&batch->manifest, batch->options->dir);
     if (status == 0) status = work_create(&batch->work, &params);
     if (status == 0 && work_count(batch->work, &batch->before, &all)) {
@@ -162,14 +165,28 @@ static int run_first(struct batch *batch, const char *path, const struct cli_lis
     }
     if (batch->work) work_stop(batch->work, 0);
     crew_destroy(&batch->crew);
+    return status;
+}
+
+// Reports how many pictures there are. Returns the exit status.
+static int report(const struct batch *batch) {
+    int done, all;
+    work_count(batch->work, &done, &all);
+    cli_put_line(stdout, "%s: %d of %d pictures, %d of them new", batch->options->dir, done, all,
+                 done - batch->before);
+    return work_status(batch->work);
+}
+
+static int run_first(struct batch *batch, const char *path, const struct cli_list *devices) {
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "rb");
+    int status = file ? draw_lines(batch, file, standard ? "standard input" : path, devices)
+                      : cli_fail("%s: %s", path, strerror(errno));
+    if (file && !standard) fclose(file);
+    // The other ranks wait to be sent away, however it ended.
     if (!batch->remotes) batch->remotes = remotes_create(batch->ranks, batch->work);
     remotes_destroy(&batch->remotes);
-    if (status == 0) {
-        work_count(batch->work, &done, &all);
-        status = work_status(batch->work);
-        cli_put_line(stdout, "%s: %d of %d pictures, %d of them new", batch->options->dir, done,
-                     all, done - batch->before);
-    }
+    if (status == 0) status = report(batch);
     work_destroy(&batch->work);
     manifest_close(&batch->manifest);
     return cli_interrupted() ? cli_interrupted_status() : status;
@@ -186,7 +203,8 @@ static int run_ranks(const struct batch_options *values, const char *path) {
     int status = choose_devices(values, &devices, names);
     if (status == 0) {
         take_own_device(ranks, &devices);
-        struct batch batch = {.options = values, .ranks = ranks, .log = log};
+        struct batch batch = {
+            .options = values, .ranks = ranks, .manifest = {.lock = -1}, .log = log};
         const struct remote_params remote = {devices.at[0], &values->defaults, &log};
         status = ranks_index(ranks) == 0 ? run_first(&batch, path, &devices)
                                          : remote_run(ranks, &remote);

@@ -12,7 +12,8 @@ struct worker {
     struct crew *crew;
     struct painter *painter;
     pthread_t thread;
-    bool runs; // the thread is to be joined
+    bool runs;  // the thread is to be joined
+    int number; // among all workers
     struct work_unit unit;
     struct painter_state state;
 };
@@ -28,17 +29,19 @@ struct crew {
 
 static bool on_picture(void *user, const struct painter_picture *picture) {
     const struct worker *worker = user;
-    const struct manifest_row row = {.line = worker->unit.line->number,
-                                     .index = picture->index,
-                                     .seed = picture->seed,
-                                     .seconds = picture->seconds,
-                                     .device = worker->state.name,
-                                     .rank = worker->crew->params.rank,
-                                     .sha256 = picture->sha256,
-                                     .png = picture->png,
-                                     .bytes = picture->bytes};
-    return work_add(worker->crew->params.work, &row, picture->width, picture->height) &&
-           picture->index + 1 < worker->unit.end;
+    const struct work_picture drawn = {.row = {.line = worker->unit.line->number,
+                                               .index = picture->index,
+                                               .seed = picture->seed,
+                                               .seconds = picture->seconds,
+                                               .device = worker->state.name,
+                                               .rank = worker->crew->params.rank,
+                                               .sha256 = picture->sha256,
+                                               .png = picture->png,
+                                               .bytes = picture->bytes},
+                                       .worker = worker->number,
+                                       .width = picture->width,
+                                       .height = picture->height};
+    return work_add(worker->crew->params.work, &drawn) && picture->index + 1 < worker->unit.end;
 }
 
 static bool is_cancelled(void *user) {
@@ -79,11 +82,12 @@ static void *run_worker(void *user) {
     bool able = true;
     // Pictures that others have in hand may still come back.
     while (able && !work_stopped(work) && work_count(work, &done, &all)) {
-        if (work_take(work, &worker->unit))
+        if (work_take(work, worker->number, &worker->unit))
             able = draw_unit(worker);
         else
             nanosleep(&pause, NULL);
     }
+    work_leave(work, worker->number);
     atomic_fetch_sub(&worker->crew->active, 1);
     return NULL;
 }
@@ -95,10 +99,13 @@ static int start_worker(struct crew *crew, struct worker *worker, const char *de
         painter_create(&worker->painter, &(struct painter_params){device, crew->params.log}, &err);
     if (result != FUM_OK) return cli_fail_result(result, &err);
     painter_get_state(worker->painter, &worker->state);
+    worker->number = work_join(crew->params.work);
+    if (worker->number < 0) return cli_fail("out of memory");
     atomic_fetch_add(&crew->active, 1);
     worker->runs = pthread_create(&worker->thread, NULL, run_worker, worker) == 0;
     if (worker->runs) return 0;
     atomic_fetch_sub(&crew->active, 1);
+    work_leave(crew->params.work, worker->number);
     return cli_fail("no thread for %s", worker->state.name);
 }
 

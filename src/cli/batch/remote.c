@@ -18,6 +18,7 @@ enum standing { STANDING_NEW, STANDING_WAITS, STANDING_DRAWS, STANDING_GONE };
 struct remote {
     enum standing standing;
     struct work_unit unit;
+    int worker;   // its number among all workers
     double heard; // when it sent something last
 };
 
@@ -65,21 +66,25 @@ static void lose_rank(struct remotes *remotes, int rank, const char *why) {
     if (remote->standing == STANDING_GONE) return;
     cli_fail("rank %d draws no more: %s", rank, why);
     if (remote->standing == STANDING_DRAWS) work_give_back(remotes->work, &remote->unit);
+    if (remote->standing != STANDING_NEW) work_leave(remotes->work, remote->worker);
     remote->standing = STANDING_GONE;
 }
 
 // Takes a picture, which may come late from a rank that was taken for gone.
 static void take_picture(struct remotes *remotes, int rank, const struct message *message) {
-    const struct manifest_row row = {.line = message->line,
-                                     .index = message->first,
-                                     .seed = message->seed,
-                                     .seconds = message->seconds,
-                                     .device = message->text,
-                                     .rank = rank,
-                                     .sha256 = message->sha256,
-                                     .png = message->data,
-                                     .bytes = message->bytes};
-    work_add(remotes->work, &row, message->width, message->height);
+    const struct work_picture drawn = {.row = {.line = message->line,
+                                               .index = message->first,
+                                               .seed = message->seed,
+                                               .seconds = message->seconds,
+                                               .device = message->text,
+                                               .rank = rank,
+                                               .sha256 = message->sha256,
+                                               .png = message->data,
+                                               .bytes = message->bytes},
+                                       .worker = remotes->list[rank].worker,
+                                       .width = message->width,
+                                       .height = message->height};
+    if (remotes->list[rank].standing != STANDING_NEW) work_add(remotes->work, &drawn);
 }
 
 // Takes the report that a unit has ended.
@@ -101,7 +106,8 @@ static void take_end(struct remotes *remotes, int rank, const struct message *me
 static void take_message(struct remotes *remotes, int rank, const struct message *message) {
     struct remote *remote = &remotes->list[rank];
     remote->heard = fum_time_now();
-    if (message->kind == MESSAGE_READY && remote->standing == STANDING_NEW)
+    if (message->kind == MESSAGE_READY && remote->standing == STANDING_NEW &&
+        (remote->worker = work_join(remotes->work)) >= 0)
         remote->standing = STANDING_WAITS;
     if (message->kind == MESSAGE_PICTURE) take_picture(remotes, rank, message);
     if (message->kind == MESSAGE_END) take_end(remotes, rank, message);
@@ -111,7 +117,9 @@ static void take_message(struct remotes *remotes, int rank, const struct message
 // Hands out pictures to a rank that waits.
 static void hand_out(struct remotes *remotes, int rank) {
     struct remote *remote = &remotes->list[rank];
-    if (remote->standing != STANDING_WAITS || !work_take(remotes->work, &remote->unit)) return;
+    if (remote->standing != STANDING_WAITS ||
+        !work_take(remotes->work, remote->worker, &remote->unit))
+        return;
     const struct message message = {.kind = MESSAGE_WORK,
                                     .line = remote->unit.line->number,
                                     .first = remote->unit.first,

@@ -3,12 +3,18 @@
 
 #include "../job/json.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_JOINT = 16 }; // pictures that samplers with common steps draw together
+
+// How fast a device draws.
+struct worker_pace {
+    bool active;
+    int pictures;
+    double seconds; // of them, but for the first, before which the model is loaded
+};
 
 struct work {
     struct work_params params;
@@ -18,6 +24,8 @@ struct work {
     size_t at; // first line with pictures that were not handed out
     struct work_unit *returned;
     size_t num_returned, return_capacity;
+    struct worker_pace *paces;
+    int num_paces;
     int done, all; // pictures
     bool stopped;
     int status;
@@ -26,9 +34,7 @@ struct work {
 // ---- reading lines ----
 
 static void report_line(const struct work *work, int number, const char *why) {
-    bool standard = strcmp(work->params.path, "-") == 0;
-    cli_put_line(stderr, "%s: line %d: %s", standard ? "standard input" : work->params.path, number,
-                 why);
+    cli_put_line(stderr, "%s: line %d: %s", work->params.name, number, why);
 }
 
 bool work_read_job(struct job_spec *job, const char *fields,
@@ -140,13 +146,13 @@ static bool is_blank(const struct cli_line *line) {
     return i == line->bytes;
 }
 
-static int read_lines(struct work *work, FILE *file) {
+static int read_lines(struct work *work) {
     struct cli_line line = {0};
     int status = 0;
-    while (status == 0 && !cli_interrupted() && cli_read_line(file, &line))
+    while (status == 0 && !cli_interrupted() && cli_read_line(work->params.file, &line))
         if (!is_blank(&line)) status = read_line(work, &line);
     if (status == 0 && line.failure)
-        status = cli_fail("%s: line %d: %s", work->params.path, line.number, line.failure);
+        status = cli_fail("%s: line %d: %s", work->params.name, line.number, line.failure);
     free(line.text);
     return status;
 }
@@ -157,12 +163,7 @@ int work_create(struct work **created, const struct work_params *params) {
     if (!work) return cli_fail("out of memory");
     work->params = *params;
     pthread_mutex_init(&work->lock, NULL);
-    bool standard = strcmp(params->path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(params->path, "rb");
-    if (!file) return cli_fail("%s: %s", params->path, strerror(errno));
-    int status = read_lines(work, file);
-    if (!standard) fclose(file);
-    return status;
+    return read_lines(work);
 }
 
 void work_destroy(struct work **destroyed) {
@@ -174,6 +175,7 @@ void work_destroy(struct work **destroyed) {
     }
     free(work->lines);
     free(work->returned);
+    free(work->paces);
     pthread_mutex_destroy(&work->lock);
     free(work);
     *destroyed = NULL;
@@ -201,14 +203,47 @@ static bool take_of_line(const struct work *work, struct work_line *line, struct
     return false;
 }
 
-bool work_take(struct work *work, struct work_unit *unit) {
+int work_join(struct work *work) {
+    pthread_mutex_lock(&work->lock);
+    int number = work->num_paces;
+    struct worker_pace *grown = realloc(work->paces, ((size_t)number + 1) * sizeof *work->paces);
+    if (grown) {
+        grown[number] = (struct worker_pace){.active = true};
+        work->paces = grown;
+        work->num_paces++;
+    }
+    pthread_mutex_unlock(&work->lock);
+    return grown ? number : -1;
+}
+
+void work_leave(struct work *work, int worker) {
+    pthread_mutex_lock(&work->lock);
+    work->paces[worker].active = false;
+    pthread_mutex_unlock(&work->lock);
+}
+
+// Returns the pictures that a device draws in a second; 0: not known yet.
+static double find_rate(const struct worker_pace *pace) {
+    return pace->active && pace->pictures > 1 ? (pace->pictures - 1) / pace->seconds : 0;
+}
+
+// True if the other devices will have drawn all that is left before this one could draw a picture.
+static bool is_too_slow(const struct work *work, int worker) {
+    double own = find_rate(&work->paces[worker]), others = 0;
+    for (int i = 0; i < work->num_paces; i++)
+        if (i != worker) others += find_rate(&work->paces[i]);
+    return own > 0 && others > 0 && (work->all - work->done) / others < 1 / own;
+}
+
+bool work_take(struct work *work, int worker, struct work_unit *unit) {
     bool taken = false;
     pthread_mutex_lock(&work->lock);
-    while (!taken && !work->stopped && work->num_returned) {
+    bool idle = is_too_slow(work, worker);
+    while (!idle && !taken && !work->stopped && work->num_returned) {
         *unit = work->returned[--work->num_returned];
         taken = trim_unit(unit);
     }
-    while (!taken && !work->stopped && work->at < work->count) {
+    while (!idle && !taken && !work->stopped && work->at < work->count) {
         taken = take_of_line(work, &work->lines[work->at], unit);
         if (!taken) work->at++;
     }
@@ -249,12 +284,11 @@ struct work_line *work_find(struct work *work, int number) {
 
 // ---- what was drawn ----
 
-// Writes a picture and reports it, unless it is there.
-static enum fum_result add_picture(struct work *work, struct work_line *line,
-                                   const struct manifest_row *row, int width, int height) {
+// Writes a picture and reports it.
+static enum fum_result write_picture(struct work *work, const struct work_picture *picture) {
+    const struct manifest_row *row = &picture->row;
     struct fum_error err = {0};
     char name[MANIFEST_NAME_BYTES];
-    if (line->done[row->index]) return FUM_OK;
     cli_hold_signals(true);
     enum fum_result result = manifest_add(work->params.manifest, row, &err);
     cli_hold_signals(false);
@@ -263,20 +297,26 @@ static enum fum_result add_picture(struct work *work, struct work_line *line,
         work->stopped = true;
         return result;
     }
-    line->done[row->index] = true;
-    work->done++;
     manifest_name(name, row->line, row->index);
-    cli_put_line(stdout, "%s: %d x %d, seed %llu, on %s, %.2f s", name, width, height,
-                 (unsigned long long)row->seed, row->device, row->seconds);
+    cli_put_line(stdout, "%s: %d x %d, seed %llu, on %s, %.2f s", name, picture->width,
+                 picture->height, (unsigned long long)row->seed, row->device, row->seconds);
     fflush(stdout);
     return FUM_OK;
 }
 
-bool work_add(struct work *work, const struct manifest_row *row, int width, int height) {
+bool work_add(struct work *work, const struct work_picture *picture) {
+    const struct manifest_row *row = &picture->row;
     struct work_line *line = work_find(work, row->line);
+    enum fum_result result = FUM_OK;
     if (!line || row->index < 0 || row->index >= line->count) return true;
     pthread_mutex_lock(&work->lock);
-    enum fum_result result = add_picture(work, line, row, width, height);
+    struct worker_pace *pace = &work->paces[picture->worker];
+    if (pace->pictures++) pace->seconds += row->seconds;
+    if (!line->done[row->index]) {
+        result = write_picture(work, picture);
+        if (result == FUM_OK) work->done++;
+        line->done[row->index] = result == FUM_OK;
+    }
     pthread_mutex_unlock(&work->lock);
     return result == FUM_OK;
 }

@@ -24,7 +24,8 @@ struct work_unit {
 
 struct work;
 struct work_params {
-    const char *path; // of the lines; "-": standard input
+    FILE *file;       // of the lines
+    const char *name; // in messages
     const struct generate_options *defaults;
     struct manifest *manifest;
     bool whole_lines; // one draws all: units are lines
@@ -35,15 +36,23 @@ struct work_params {
 int work_create(struct work **work, const struct work_params *params);
 void work_destroy(struct work **work);
 
-// Hands out the next pictures. Returns false if there are none now.
-bool work_take(struct work *work, struct work_unit *unit);
+// Adds a device that draws. Returns its number; below 0: memory is out.
+int work_join(struct work *work);
+void work_leave(struct work *work, int worker);
+// Hands out the next pictures. Returns false if there are none now, or the others will have drawn
+// all that is left before this device could draw one.
+bool work_take(struct work *work, int worker, struct work_unit *unit);
 // Takes back a unit that was not drawn to its end.
 void work_give_back(struct work *work, const struct work_unit *unit);
 // Finds a line by its number. NULL: there is none.
 struct work_line *work_find(struct work *work, int number);
-// Writes a picture, unless it is there. Returns false if that failed, which is reported and stops
-// the work.
-bool work_add(struct work *work, const struct manifest_row *row, int width, int height);
+// Writes a picture that a device has drawn, unless it is there. Returns false if that failed, which
+// is reported and stops the work.
+struct work_picture {
+    struct manifest_row row;
+    int worker, width, height;
+};
+bool work_add(struct work *work, const struct work_picture *picture);
 // Reports that a line cannot be drawn, and goes on without it.
 void work_fail_line(struct work *work, struct work_line *line, const char *why);
 
