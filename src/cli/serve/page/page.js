@@ -525,7 +525,8 @@ function fillForm(parameters) {
   for (const id of START_NUMBERS) if (parameters[id] !== undefined) byId(id).value = parameters[id];
   if (parameters.resize_mode) byId("resize_mode").value = parameters.resize_mode;
   const shown = new Set([...TEXTS, ...NUMBERS, ...CHOICES, ...OF_PICTURES, "seed", "lora"]);
-  extras = Object.fromEntries(Object.entries(parameters).filter(([name]) => !shown.has(name)));
+  const carried = ([name]) => !shown.has(name) && !name.startsWith("control_");
+  extras = Object.fromEntries(Object.entries(parameters).filter(carried));
   showExtras();
   keepForm();
 }
