@@ -21,7 +21,7 @@ enum { WEAK = 1, EDGE = 255 };
 
 // ---- the gradient ----
 
-static void convert_to_grey(const struct fum_bitmap *from, uint8_t *grey) {
+void fum_bitmap_grey(const struct fum_bitmap *from, uint8_t *grey) {
     enum { RED = 9798, GREEN = 19235, BLUE = 3735, SHIFT = 15 }; // as OpenCV rounds the weights
     size_t count = (size_t)from->width * (size_t)from->height;
     for (size_t i = 0; i < count; i++) {
@@ -108,8 +108,7 @@ static void follow_edges(const struct gradient *g, uint8_t *marks, struct pixel_
     for (int i = 0; i < g->width * g->height; i++) marks[i] = marks[i] == EDGE ? EDGE : 0;
 }
 
-// Squares a threshold as OpenCV does.
-static int64_t square_threshold(double threshold) {
+int64_t fum_canny_threshold(double threshold) {
     double limited = FUM_MIN(threshold, 32767.0);
     return (int64_t)floor(limited > 0 ? limited * limited : limited);
 }
@@ -130,10 +129,10 @@ enum fum_result fum_bitmap_canny(const struct fum_bitmap *from, double low, doub
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for the edges of a picture");
         fum_bitmap_free(to);
     } else {
-        convert_to_grey(from, g.grey);
+        fum_bitmap_grey(from, g.grey);
         find_gradient(&g);
-        mark_ridges(&g, square_threshold(FUM_MIN(low, high)), square_threshold(FUM_MAX(low, high)),
-                    to->pixels, &list);
+        mark_ridges(&g, fum_canny_threshold(FUM_MIN(low, high)),
+                    fum_canny_threshold(FUM_MAX(low, high)), to->pixels, &list);
         follow_edges(&g, to->pixels, &list);
     }
     fum_free(g.grey);

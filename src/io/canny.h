@@ -12,4 +12,9 @@
 enum fum_result fum_bitmap_canny(const struct fum_bitmap *from, double low, double high,
                                  struct fum_bitmap *to, struct fum_error *err);
 
+// Stores the grey of a picture of 1 or 3 channels, as cvtColor computes it.
+void fum_bitmap_grey(const struct fum_bitmap *from, uint8_t *grey);
+// Squares a threshold of the gradient's length as OpenCV does.
+int64_t fum_canny_threshold(double threshold);
+
 #endif

@@ -172,7 +172,8 @@ static enum fum_result read_picture(struct fum_control_set *set, const struct fu
     struct fum_bitmap read = {0}, fitted = {0}, prepared = {0};
     enum fum_result result = fum_given_read(run, &control->image, 3, &read, err);
     if (!result) result = fum_given_fit(run, &read, &fitted, err);
-    if (!result) result = fum_preprocess(control->preprocess, &fitted, &prepared, err);
+    if (!result)
+        result = fum_preprocess(set->pipe->device, control->preprocess, &fitted, &prepared, err);
     if (!result) result = keep_picture(&set->parts[index], run, &prepared, err);
     if (!result) result = report_picture(run, index, &set->parts[index].picture, err);
     fum_bitmap_free(&read);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#include "check/case.h"
+
+#define EXACT 1e-9, 1e-9, 1e-9
+#define X(...) \
+    { .shape = FUM_DIMS(__VA_ARGS__), .fill = FUM_FILL_INDEX, .type = FUM_CASE_F32, .limit = 3 }
+
+static const struct fum_op_case cases[] = {
+    {.name = "37 by 53", .bound = {EXACT}, .in = {X(37, 53)}},
+    {.name = "one line", .bound = {EXACT}, .in = {X(1, 40)}},
+    {.name = "one column", .bound = {EXACT}, .in = {X(25, 1)}},
+    {.name = "empty", .bound = {EXACT}, .in = {X(0, 8)}},
+};
+
+const struct fum_op_cases fum_cases_canny_follow = FUM_CASES(canny_follow, cases);
