@@ -35,13 +35,14 @@ static void write_text(const char *name) {
 
 static int make_folders(void **state) {
     (void)state;
-    static const char *const folders[] = {"models",     "models/notes", "loras",
+    static const char *const folders[] = {"models",     "models/notes", "models/run", "loras",
                                           "loras/peft", "embeddings",   "upscalers"};
     if (!mkdtemp(root)) return -1;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         assert_int_equal(mkdir(path_of(root, folders[i]), 0700), 0);
     link_source("models/emoji", "models/Zebra");
     link_source("models/emoji", "models/apple");
+    link_source("models/emoji", "models/run/model"); // as training leaves it
     link_source("tests/data/controls/net-b.safetensors", "models/edges.safetensors");
     write_text("models/.hidden.safetensors");
     write_text("models/broken.safetensors");
@@ -102,7 +103,7 @@ static void check_names(const struct catalogue *catalogue, enum catalogue_kind k
 static void folders_are_listed_by_kind_and_name(void **state) {
     (void)state;
     struct catalogue *catalogue = list(NULL);
-    check_names(catalogue, CATALOGUE_MODEL, "apple Zebra");
+    check_names(catalogue, CATALOGUE_MODEL, "apple run Zebra");
     check_names(catalogue, CATALOGUE_CONTROL, "edges");
     check_names(catalogue, CATALOGUE_LORA, "peft Style");
     check_names(catalogue, CATALOGUE_EMBEDDING, "word");
@@ -122,14 +123,14 @@ static void named_models_come_first(void **state) {
     snprintf(path, sizeof path, "%s/", path_of(root, "models/Zebra"));
     const struct cli_list models = {.at = {path, "emoji"}, .count = 2};
     struct catalogue *catalogue = list(&models);
-    check_names(catalogue, CATALOGUE_MODEL, "Zebra apple emoji");
+    check_names(catalogue, CATALOGUE_MODEL, "Zebra apple emoji run");
     catalogue_destroy(&catalogue);
 }
 
 static void models_are_found_by_name_title_and_file(void **state) {
     (void)state;
     struct catalogue *catalogue = list(NULL);
-    const struct catalogue_entry *model = catalogue_at(catalogue, CATALOGUE_MODEL, 1);
+    const struct catalogue_entry *model = catalogue_at(catalogue, CATALOGUE_MODEL, 2);
     char title[100];
     fum_model *opened = NULL;
     struct fum_error err = {0};

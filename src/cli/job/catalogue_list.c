@@ -91,12 +91,23 @@ static uint64_t count_bytes(const fum_model *model) {
     return bytes;
 }
 
-// Adds an open model. Returns 0, or prints the error and returns an exit status.
-static int add_model(struct catalogue *catalogue, const fum_model *model) {
+// Returns the path whose last part names a model: its own, or the folder of a training or of the
+// Hugging Face cache in which it was found.
+static const char *choose_path(const char *given, const char *path) {
+    size_t length = given ? strlen(given) : 0;
+    while (length > 1 && given[length - 1] == '/') length--;
+    bool within = length > 0 && strncmp(path, given, length) == 0 && path[length] == '/';
+    return within ? given : path;
+}
+
+// Adds an open model that was found at a path. Returns 0, or prints the error and returns an exit
+// status.
+static int add_model(struct catalogue *catalogue, const fum_model *model, const char *given) {
     const struct fum_model_info *info = fum_model_get_info(model);
     bool taken;
     char hash[65];
-    struct catalogue_row *row = catalogue_add(catalogue, CATALOGUE_MODEL, info->path, &taken);
+    struct catalogue_row *row = catalogue_add_within(catalogue, CATALOGUE_MODEL, info->path,
+                                                     choose_path(given, info->path), &taken);
     if (taken) catalogue_log(catalogue, "%s: another model has its name", info->path);
     if (taken) return 0;
     char *sampler = row ? catalogue_own(catalogue, cli_copy(info->sampler)) : NULL;
@@ -128,7 +139,8 @@ static int add_named(struct catalogue *catalogue, const char *path) {
     enum fum_result result = fum_model_open(&model, &params, &err);
     if (result) return cli_fail_result(result, &err);
     const struct fum_model_info *info = fum_model_get_info(model);
-    int status = info->unusable ? cli_fail("%s", info->unusable) : add_model(catalogue, model);
+    int status =
+        info->unusable ? cli_fail("%s", info->unusable) : add_model(catalogue, model, path);
     fum_model_destroy(&model);
     return status;
 }
@@ -158,8 +170,8 @@ static int add_found(struct catalogue *catalogue, const char *path) {
         return 0;
     if (fum_model_open(&model, &params, &err)) return add_other(catalogue, path, err.text);
     const struct fum_model_info *info = fum_model_get_info(model);
-    int status =
-        info->unusable ? add_other(catalogue, path, info->unusable) : add_model(catalogue, model);
+    int status = info->unusable ? add_other(catalogue, path, info->unusable)
+                                : add_model(catalogue, model, path);
     fum_model_destroy(&model);
     return status;
 }

@@ -59,8 +59,13 @@ static bool has_name(const struct catalogue_shelf *shelf, const char *name) {
 
 struct catalogue_row *catalogue_add(struct catalogue *catalogue, enum catalogue_kind kind,
                                     const char *path, bool *taken) {
+    return catalogue_add_within(catalogue, kind, path, path, taken);
+}
+
+struct catalogue_row *catalogue_add_within(struct catalogue *catalogue, enum catalogue_kind kind,
+                                           const char *path, const char *folder, bool *taken) {
     struct catalogue_shelf *shelf = &catalogue->shelves[kind];
-    char *file = catalogue_own(catalogue, copy_last_part(path));
+    char *file = catalogue_own(catalogue, copy_last_part(folder));
     char *name = file ? catalogue_own(catalogue, copy_stem(file)) : NULL,
          *copy = catalogue_own(catalogue, cli_copy(path));
     *taken = name && has_name(shelf, name);
