@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""embed.py OUT.c FILE…: writes the files of the page as C arrays."""
+"""embed.py OUT.c FILE…: writes the files of the page, and openapi.json, as C arrays."""
 import hashlib
 import pathlib
 import sys
 
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
          ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png",
-         ".ico": "image/x-icon"}
+         ".ico": "image/x-icon", ".json": "application/json"}
 HEAD = """// Made by the build from the folder page. Do not edit.
 #include "cli/serve/page_files.h"
 

@@ -195,7 +195,6 @@ static void log_exchange(const struct http_exchange *exchange, const char *metho
                                         .peer = exchange->peer,
                                         .status = exchange->response.status,
                                         .seconds = fum_time_now() - exchange->began};
-    metrics_add_request(server->metrics, exchange->response.status);
     serve_log_request(server, &entry);
 }
 

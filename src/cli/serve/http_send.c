@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "http_inner.h"
+#include "server.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -90,6 +91,8 @@ enum MHD_Result http_send(struct http_exchange *exchange) {
     struct MHD_Response *answer = create_answer(exchange);
     if (!answer) return MHD_NO;
     add_headers(exchange, answer);
+    // Before it is sent, so that a client finds its request counted.
+    metrics_add_request(exchange->http->params.server->metrics, response->status);
     enum MHD_Result queued = MHD_NO;
     if (http_links_enter(exchange->http->links, exchange->link, HTTP_SENDING))
         queued = MHD_queue_response(exchange->head.request.connection, (unsigned)response->status,
