@@ -31,6 +31,11 @@ FUM_API enum fum_result fum_bitmap_decode(struct fum_bitmap *bitmap,
                                           const struct fum_bitmap_file *file,
                                           struct fum_error *err);
 
+// Stores the size and the channels of that picture, without decoding it. The pixels stay NULL.
+FUM_API enum fum_result fum_bitmap_measure(struct fum_bitmap *size,
+                                           const struct fum_bitmap_file *file,
+                                           struct fum_error *err);
+
 enum fum_bitmap_filter { FUM_BITMAP_LANCZOS, FUM_BITMAP_NEAREST };
 // Scales a picture to the width and height in *to, which gets the pixels. Transparency is scaled
 // like a colour. Errors: FUM_ERR_ARG (a size that no picture has), FUM_ERR_NOMEM.

@@ -4,16 +4,22 @@
 
 #include "base/error.h"
 #include "io/image_writer.h"
+#include "io/jpeg_turn.h"
+#include "io/image_format.h"
 #include "io/resize.h"
 
 #include <stdio.h>
 
+static struct fum_image_file content_of(const struct fum_bitmap_file *file) {
+    return (struct fum_image_file){.data = file->data,
+                                   .bytes = file->bytes,
+                                   .where = file->name ? file->name : "the picture",
+                                   .max_pixels = file->max_pixels};
+}
+
 enum fum_result fum_bitmap_decode(struct fum_bitmap *bitmap, const struct fum_bitmap_file *file,
                                   struct fum_error *err) {
-    const struct fum_image_file content = {.data = file->data,
-                                           .bytes = file->bytes,
-                                           .where = file->name ? file->name : "the picture",
-                                           .max_pixels = file->max_pixels};
+    const struct fum_image_file content = content_of(file);
     struct fum_bitmap decoded = {0};
     *bitmap = (struct fum_bitmap){0};
     enum fum_result result = fum_image_decode_upright(&content, &decoded, err);
@@ -23,6 +29,21 @@ enum fum_result fum_bitmap_decode(struct fum_bitmap *bitmap, const struct fum_bi
     }
     result = fum_bitmap_convert(&decoded, file->channels, bitmap, err);
     fum_bitmap_free(&decoded);
+    return result;
+}
+
+enum fum_result fum_bitmap_measure(struct fum_bitmap *size, const struct fum_bitmap_file *file,
+                                   struct fum_error *err) {
+    const struct fum_image_file content = content_of(file);
+    size_t bytes = 0;
+    enum fum_result result = fum_image_measure(&content, size, err);
+    const uint8_t *exif = result ? NULL : fum_image_find_exif(&content, &bytes);
+    if (exif && fum_jpeg_orientation(exif, bytes) > 4) { // sides change places
+        int width = size->width;
+        size->width = size->height;
+        size->height = width;
+    }
+    size->pixels = NULL;
     return result;
 }
 

@@ -139,6 +139,19 @@ static bool on_work(void *user, enum fum_work work, int image, int done, int tot
                                 total);
 }
 
+static bool on_preview(void *user, const struct fum_image *image, int step) {
+    const struct job *job = user;
+    struct fum_image preview = *image;
+    if (!job->first) preview.index = job->index;
+    return job->params->on_preview(job->params->user, &preview, step);
+}
+
+// Hands over what a ControlNet reads, once, in the first pass.
+static bool on_control(void *user, const struct fum_image *image) {
+    const struct job *job = user;
+    return !job->first || job->params->on_control(job->params->user, image);
+}
+
 // Keeps what the second pass needs of a picture.
 static bool keep_small(void *user, const struct fum_image *image) {
     struct job *job = user;
@@ -174,6 +187,8 @@ static struct fum_generate_params pass_params(struct job *job) {
     params.hires = NULL;
     if (params.on_step) params.on_step = on_step;
     if (params.on_work) params.on_work = on_work;
+    if (params.on_preview) params.on_preview = on_preview;
+    if (params.on_control) params.on_control = on_control;
     params.on_image = job->first ? keep_small : hand_over;
     params.user = job;
     return params;

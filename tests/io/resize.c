@@ -121,6 +121,8 @@ static void bitmaps_are_decoded_and_resized(void **state) {
         fum_bitmap_encode(&to, &(struct fum_bitmap_format){.name = "gif"}, &again, &err),
         FUM_ERR_ARG);
     fum_bitmap_free(&to);
+    ok(fum_bitmap_measure(&to, &file, &err), &err);
+    assert_true(to.width == 2 && to.height == 1 && to.channels == 3 && !to.pixels);
     file.max_pixels = 1;
     assert_int_equal(fum_bitmap_decode(&to, &file, &err), FUM_ERR_FORMAT);
     file = (struct fum_bitmap_file){.data = "none", .bytes = 4, .name = "it"};

@@ -67,6 +67,37 @@ static bool count_in_order(void *user, const struct fum_image *image) {
     return true;
 }
 
+static bool preview_in_order(void *user, const struct fum_image *image, int step) {
+    int *previews = user;
+    (void)step;
+    previews[image->index]++;
+    return true;
+}
+
+static bool take(void *user, const struct fum_image *image) {
+    (void)user;
+    return image->pixels != NULL;
+}
+
+static void previews_of_both_passes_reach_the_caller(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    int previews[2] = {0};
+    const struct fum_hires_params second = {.steps = 2, .strength = 1};
+    const struct fum_generate_params params = {.prompt = "a cat",
+                                               .width = 16,
+                                               .height = 16,
+                                               .steps = 2,
+                                               .count = 2,
+                                               .hires = &second,
+                                               .preview = FUM_PREVIEW_COLOURS,
+                                               .on_preview = preview_in_order,
+                                               .on_image = take,
+                                               .user = previews};
+    ok(fum_generate(c->pipe, &params, &err), &err);
+    assert_true(previews[0] == 4 && previews[1] == 4);
+}
+
 static void several_pictures_keep_their_order(void **state) {
     struct context *c = *state;
     struct fum_error err = {0};
@@ -168,6 +199,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_passes_match_diffusers),
+        cmocka_unit_test(previews_of_both_passes_reach_the_caller),
         cmocka_unit_test(several_pictures_keep_their_order),
         cmocka_unit_test(schedules_count_on_in_the_second_pass),
         cmocka_unit_test(bad_second_passes_are_refused_first),

@@ -8,6 +8,8 @@
 #include "metrics.h"
 #include "serve_options.h"
 
+struct options;
+
 struct server {
     const struct serve_options *options;
     struct jobs *jobs;
@@ -16,6 +18,7 @@ struct server {
     struct server_files *offered;     // the files that are offered, see server_catalogue
     struct generate_options defaults; // of fields that are left out
     struct fum_log log;               // of the queue, the devices and the files
+    struct options *a1111_options;    // options_store.h
     int port;                         // that is listened on
 };
 

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L // pthread_rwlock_t
 #include "server.h"
 
+#include "options_store.h"
 #include "serve_log.h"
 
 #include <fumarole/file.h>
@@ -107,6 +108,7 @@ static int open_queue(struct server *server) {
                                                        .metrics = server->metrics,
                                                        .read_fields = read_fields,
                                                        .user = server});
+    if (status == 0) status = options_open(&server->a1111_options, dir);
     free(dir);
     return status;
 }
@@ -126,6 +128,7 @@ int server_open_jobs(struct server *server) {
 
 void server_close_jobs(struct server *server) {
     jobs_close(&server->jobs);
+    options_close(&server->a1111_options);
     close_files(server);
 }
 
