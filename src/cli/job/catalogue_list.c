@@ -91,8 +91,8 @@ static uint64_t count_bytes(const fum_model *model) {
     return bytes;
 }
 
-// Returns the path whose last part names a model: its own, or the folder of a training or of the
-// Hugging Face cache in which it was found.
+// Returns the path whose last part names a model. It is the folder that was given, if the model was
+// found within, as in that of a training.
 static const char *choose_path(const char *given, const char *path) {
     size_t length = given ? strlen(given) : 0;
     while (length > 1 && given[length - 1] == '/') length--;
