@@ -59,9 +59,7 @@ static bool add_sampling(const struct job_reader *r, cJSON *object) {
     const char *own = model->schedule ? model->sampler : NULL; // else it draws without one
     const char *sampler = given->sampler ? given->sampler : own;
     if (!add_text(object, "sampling_method", sampler)) return false;
-    return request->num_sigmas ||
-           (add_number(object, "steps", given->steps ? given->steps : model->steps) &&
-            add_text(object, "scheduler", find_schedule(r)));
+    return request->num_sigmas || add_text(object, "scheduler", find_schedule(r));
 }
 
 // Adds what a job always has. What only its model knows is left out without a catalogue.
@@ -70,12 +68,14 @@ static bool add_usual(const struct job_reader *r, const struct job_size *size, c
     const struct fum_generate_params *given = &request->given.picture;
     const char *negative = given->negative;
     if (!negative && (given->prompt || model_of(r)->takes_prompt)) negative = "";
+    int steps = given->steps ? given->steps : model_of(r)->steps;
+    if (request->num_sigmas) steps = 0;
     float guidance = given->guidance >= 0 ? given->guidance : model_of(r)->guidance;
     return add_text(object, "prompt", given->prompt) &&
            add_text(object, "negative_prompt", negative) &&
            add_number(object, "width", size->width ? size->width : given->width) &&
            add_number(object, "height", size->height ? size->height : given->height) &&
-           add_number(object, "cfg_scale", widen(guidance)) &&
+           add_number(object, "steps", steps) && add_number(object, "cfg_scale", widen(guidance)) &&
            cJSON_AddNumberToObject(object, "seed", (double)request->options.seed.value) &&
            cJSON_AddNumberToObject(object, "batch_count", request->options.picture.count) &&
            add_sampling(r, object);

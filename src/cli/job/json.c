@@ -188,24 +188,25 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-// True if no object within the value has a key twice. `keys` has room for the keys of one object.
-static bool has_single_keys(const cJSON *value, const char **keys) {
+// Returns a key that an object within the value has twice; NULL: there is none. `keys` has room for
+// the keys of one object.
+static const char *find_double_key(const cJSON *value, const char **keys) {
     size_t count = 0;
+    const char *found = NULL;
     if (cJSON_IsObject(value)) {
         for (const cJSON *member = value->child; member; member = member->next)
             keys[count++] = member->string;
         if (count > 1) qsort(keys, count, sizeof *keys, by_text);
     }
-    for (size_t i = 1; i < count; i++)
-        if (strcmp(keys[i - 1], keys[i]) == 0) return false;
-    for (const cJSON *member = value->child; member; member = member->next)
-        if (!has_single_keys(member, keys)) return false;
-    return true;
+    for (size_t i = 1; i < count && !found; i++)
+        if (strcmp(keys[i - 1], keys[i]) == 0) found = keys[i];
+    for (const cJSON *member = value->child; member && !found; member = member->next)
+        found = find_double_key(member, keys);
+    return found;
 }
 
 static enum cli_json refuse(struct job_json_error *error, const char *text, size_t at) {
     snprintf(error->text, sizeof error->text, "%s at byte %zu", text, at);
-    error->at = at;
     return CLI_JSON_BAD;
 }
 
@@ -220,10 +221,16 @@ enum cli_json job_json_read(cJSON **json, const char *text, size_t bytes,
     if (parsed == CLI_JSON_BAD) return refuse(error, "not a value of JSON", end);
     if (parsed == CLI_JSON_NO_MEMORY) return parsed;
     const char **keys = malloc((size_t)s.values * sizeof *keys);
-    bool single = keys && has_single_keys(*json, keys);
+    const char *twice = keys ? find_double_key(*json, keys) : NULL;
+    if (keys && !twice) {
+        free(keys);
+        return CLI_JSON_GOOD;
+    }
+    if (twice)
+        snprintf(error->text, sizeof error->text, "\"%s\" is there twice", cli_show(twice).text);
+    parsed = keys ? CLI_JSON_BAD : CLI_JSON_NO_MEMORY;
     free(keys);
-    if (single) return CLI_JSON_GOOD;
     cJSON_Delete(*json);
     *json = NULL;
-    return keys ? refuse(error, "a key is there twice", 0) : CLI_JSON_NO_MEMORY;
+    return parsed;
 }

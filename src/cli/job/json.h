@@ -7,10 +7,9 @@
 
 enum { JOB_JSON_DEPTH = 64, JOB_JSON_VALUES = 100000 };
 
-// Why a text is refused: one line without a client's bytes in it.
+// Why a text is refused: one escaped line.
 struct job_json_error {
     char text[120];
-    size_t at; // the byte
 };
 
 // Reads a text that is one value by the grammar of RFC 8259, and nothing more but white space. The

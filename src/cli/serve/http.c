@@ -64,7 +64,7 @@ static void append_body(struct http_exchange *exchange, const char *data, size_t
 static void refuse_json(struct http_exchange *exchange, const struct job_json_error *why) {
     const struct http_error error = {.status = 400};
     http_answer_error(&exchange->head.request, &exchange->response, &error,
-                      "the body is not JSON: %s, at byte %zu", why->text, why->at);
+                      "the body is not JSON: %s", why->text);
 }
 
 // Reads a body that must be an object of JSON. Returns false with the error in the response.
