@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 
+from job_calls import need_device
 from serve import SANITIZED, Server, refuse
 
 PROGRAM = os.path.abspath(sys.argv[1])
@@ -331,6 +332,7 @@ def test_stop(folder):
 
 
 def main():
+    need_device(PROGRAM)
     with tempfile.TemporaryDirectory() as folder, Server(PROGRAM, "--log", "json") as server:
         slow = begin_slow(server)
         for test in (test_health, test_page, test_paths, test_methods, test_keep_alive, test_hosts, test_origins, test_framing,

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+from job_calls import need_device
 from serve import SANITIZED, Server
 
 PROGRAM = os.path.abspath(sys.argv[1])
@@ -156,6 +157,7 @@ def test_going_down():
 
 
 def main():
+    need_device(PROGRAM)
     secret = "a very secret prompt"
     with Server(PROGRAM, "-m", MODEL, "--log", "json", "-v") as server:
         test_metrics(server)

@@ -174,8 +174,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 // Reads what a client still sends, a while at most: closing at once would reset the connection, and
 // the answer would be lost.
 static void linger(int fd) {
-    enum { WAIT_MILLISECONDS = 500, MAX_BYTES = 128 << 20 };
-    const double last = fum_time_now() + 3;
+    enum { WAIT_MILLISECONDS = 2000, MAX_BYTES = 128 << 20 };
+    const double last = fum_time_now() + 10;
     static _Thread_local char dropped[16384];
     shutdown(fd, SHUT_WR);
     for (long total = 0; total < MAX_BYTES && fum_time_now() < last;) {

@@ -14,7 +14,7 @@ enum {
     HTTP_MAX_BODY = 64 << 20,      // bytes of a request's body
     HTTP_MAX_HELD = 1 << 30,       // bytes of all bodies at a time
     HTTP_MAX_LINKS = 512,          // connections at a time
-    HTTP_SPARE_LINKS = 64,         // that are being ended, or get a 503
+    HTTP_SPARE_LINKS = 512,        // that are being ended, or get a 503
     HTTP_HEADER_SECONDS = 10,      // from the first byte of a request to the end of its headers
     HTTP_BODY_SECONDS = 60,        // from there to the end of its body
     HTTP_SILENT_SECONDS = 50,      // without a byte, before or between requests
