@@ -60,6 +60,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
     if (argc > 0)
         return cli_misuse(command, "takes no argument such as \"%s\"", cli_show(argv[0]).text);
 #if defined(FUM_SERVE)
+    signal(SIGXFSZ, SIG_IGN); // a file that may not grow is a full disk, and no end of the server
     cli_catch_interrupt();
     return server_run(&values);
 #else

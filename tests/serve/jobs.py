@@ -192,8 +192,8 @@ def offered(s):
           and device[0]["model"] == "model-train" and device[0]["memory_used"] > 0, device)
 
 
-def queue_limit():
-    with Server(FUMAROLE, "--max-queue", "2") as s:
+def limits():
+    with Server(FUMAROLE, "--max-queue", "2", "--idle-unload", "1") as s:
         s.wait(s.create(**LONG), ("running",))
         jobs = [s.create(prompt="x", steps=1) for _ in range(2)]
         full = s.post("/api/jobs", {"prompt": "x"}, Idempotency_Key="later")
@@ -201,6 +201,44 @@ def queue_limit():
               and full.json["error"]["type"] == "rate_limit_error", full.body)
         s.delete(f"/api/jobs/{jobs[0]['id']}")
         check("a refused key is free", s.post("/api/jobs", {"prompt": "y"}, Idempotency_Key="later").status == 201)
+        for job in s.get("/api/jobs").json["jobs"]:
+            s.delete(f"/api/jobs/{job['id']}")
+        s.wait(s.create(prompt="x", steps=1))
+        used = s.get("/api/devices").json["devices"][0]["memory_used"]
+        end = time.monotonic() + 20
+        while s.get("/api/devices").json["devices"][0]["model"] and time.monotonic() < end:
+            time.sleep(0.1)
+        device = s.get("/api/devices").json["devices"][0]
+        check("an idle device unloads its model", device["model"] is None and device["memory_used"] < used, device, used)
+        check("no model is loaded", not s.get("/api/models").json["models"][0]["loaded"])
+        check("it is loaded again", s.wait(s.create(prompt="x", steps=1))["state"] == "done")
+
+
+def devices():
+    with Server(FUMAROLE, "--device", "0", "--device", "0") as s:
+        jobs = [s.create(**LONG) for _ in range(3)]
+        for job in jobs[:2]:
+            s.wait(job, ("running",))
+        check("each device draws a job", s.job(jobs[2])["state"] == "queued")
+        check("both are busy", [d["job"] for d in s.get("/api/devices").json["devices"]] == [j["id"] for j in jobs[:2]]
+              or [d["job"] for d in s.get("/api/devices").json["devices"]] == [jobs[1]["id"], jobs[0]["id"]])
+        s.delete(f"/api/jobs/{jobs[1]['id']}")
+        s.wait(jobs[2], ("running",))
+        check("the other job goes on", s.job(jobs[0])["state"] == "running")
+
+
+def changed_model():
+    """A job whose model is no longer offered fails, and the server goes on."""
+    with tempfile.TemporaryDirectory() as state:
+        with Server(FUMAROLE, state=state) as s:
+            s.wait(s.create(**LONG), ("running",))
+            job = s.create(prompt="x", steps=1)
+            s.terminate()
+        with Server(FUMAROLE, state=state, model="model-sd2") as s:
+            failed = s.wait(job)
+            check("its job fails", failed["state"] == "failed" and "model-train" in failed["error"]["message"]
+                  and sorted(failed["error"]) == ["code", "message", "param", "type"], failed)
+            check("others are drawn", s.wait(s.create(prompt="x", steps=1))["state"] == "done")
 
 
 def restarts(state, draw):
@@ -247,7 +285,9 @@ def main():
         with Server(FUMAROLE, state=s.state) as again:
             used = again.post("/api/jobs", {"prompt": "once", "steps": 1}, Idempotency_Key="key one")
             check("a key survives a restart", used.status == 200 and used.json["id"] == key["id"], used.body)
-    queue_limit()
+    limits()
+    devices()
+    changed_model()
     with tempfile.TemporaryDirectory() as state:
         restarts(pathlib.Path(state), {"prompt": "a cat", "steps": 60, "batch_count": 6, "preview": "none"})
         with sqlite3.connect(f"{state}/jobs.sqlite") as database:

@@ -18,14 +18,12 @@ FUMAROLE, JOBS, KILLS = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 
 def fields(i):
-    return {"prompt": f"number {i}", "steps": 4 + i % 5, "seed": 1000 * i, "batch_count": 1 + i % 3}
+    return {"prompt": f"number {i}", "steps": 20 + 7 * (i % 5), "seed": 1000 * i, "batch_count": 2 + i % 3}
 
 
-def post_all(s, sent, until):
-    """Sends jobs that were not answered yet, each under its own key, until a time."""
-    for i in range(JOBS):
-        if i in sent or time.monotonic() > until:
-            continue
+def post_some(s, sent, most):
+    """Sends at most so many jobs that were not answered yet, each under its own key."""
+    for i in [i for i in range(JOBS) if i not in sent][:most]:
         try:
             answer = s.post("/api/jobs", fields(i), Idempotency_Key=f"job {i}")
         except (OSError, http.client.HTTPException):
@@ -75,8 +73,14 @@ def kill_early(state, seconds):
     process.wait()
 
 
+def count_waiting(state):
+    """Returns the number of jobs that a killed server leaves unfinished."""
+    with sqlite3.connect(state / "jobs.sqlite") as database:
+        return database.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone()[0]
+
+
 def run(state, kills):
-    sent, until = {}, time.monotonic() + 600
+    sent, at_work = {}, 0
     for _ in range(kills):
         pause = random.uniform(0, 2.5)
         if pause < 0.5:
@@ -85,11 +89,15 @@ def run(state, kills):
         with Server(FUMAROLE, state=state) as s:
             begun = time.monotonic()
             # A part of the jobs comes in between two kills.
-            post_all(s, sent, begun + pause / 2)
-            time.sleep(max(0, begun + pause - time.monotonic()))
+            post_some(s, sent, 1 + JOBS // kills)
+            time.sleep(max(0, begun + pause / 2 - time.monotonic()))
             s.process.kill()
+        at_work += count_waiting(state) > 0
+    if kills:
+        print(f"{at_work} of {kills} kills left jobs unfinished")
+        check("kills hit the work", at_work > 0)
     with Server(FUMAROLE, state=state) as s:
-        post_all(s, sent, until)
+        post_some(s, sent, JOBS)
         jobs = wait_for_all(s, sent)
         check("no job is there twice", len(jobs) == JOBS, len(jobs))
         check("it stops", s.terminate()[0] == 0)
