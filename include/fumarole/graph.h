@@ -29,7 +29,8 @@ enum fum_stage {
     FUM_STAGE_PROMPT,   // once per prompt
     FUM_STAGE_RUN,      // once per run: tables with a row for each step
     FUM_STAGE_STEP,     // at every step; the only stage of a graph that is not split further
-    FUM_STAGE_SHORT,    // in place of STEP, at steps that take a value from an earlier one
+    FUM_STAGE_SHORT, // in place of STEP, at steps that take a value from an earlier one; or after
+                     // STEP, with values that the caller computes in between
     FUM_STAGE_COUNT,
 };
 

@@ -67,6 +67,24 @@ FUM_API enum fum_result fum_training_create(fum_training **training, fum_device 
                                             struct fum_error *err);
 FUM_API void fum_training_destroy(fum_training **training);
 
+// The processes that train together. Each computes its part of every batch on its own device, and
+// all make the same update. The losses are those of one process with the whole batch, within
+// rounding.
+struct fum_training_ranks {
+    int index, count; // of this process, from 0
+    // Adds up the values of all ranks, which call it with equal counts in the same order. All must
+    // get the same bits. False: a rank is gone, which ends the run.
+    bool (*sum)(void *user, float *values, size_t count);
+    void *user;
+};
+// Does the same as fum_training_create for one of several ranks, which is all they differ in. Rank
+// 0 alone writes files. train.batch is the batch of all ranks together. A run that on_step ends in
+// any rank ends in all, a step later. `ranks` is copied; NULL: this process trains alone.
+FUM_API enum fum_result fum_training_create_ranked(fum_training **training, fum_device *device,
+                                                   const struct fum_training_params *params,
+                                                   const struct fum_training_ranks *ranks,
+                                                   struct fum_error *err);
+
 // Device memory that a training takes, in bytes.
 struct fum_training_size {
     uint64_t activations; // values and gradients of a step, as far as they live at once

@@ -4,6 +4,7 @@
 
 #include "help.h"
 #include "progress.h"
+#include "ranks/ranks.h"
 
 #include <fumarole/train.h>
 
@@ -16,6 +17,7 @@ struct train_options {
     const char *steps, *batch, *lr, *seed, *precision;
     const char *device;
     bool plan, quiet, verbose;
+    struct ranks *ranks; // the processes that train together
 };
 
 #define FIELD(name) offsetof(struct train_options, name)
@@ -140,7 +142,15 @@ static bool add_short_settings(struct train_options *o, char texts[][96]) {
     return true;
 }
 
+static bool sum_over_ranks(void *user, float *values, size_t count) {
+    return ranks_sum(user, values, count);
+}
+
 static int train(struct train_options *o, fum_device *device) {
+    const struct fum_training_ranks ranks = {.index = ranks_index(o->ranks),
+                                             .count = ranks_count(o->ranks),
+                                             .sum = sum_over_ranks,
+                                             .user = o->ranks};
     struct watch watch = {.verbose = o->verbose};
     struct fum_log log = cli_log(o->verbose);
     struct fum_error err = {0};
@@ -154,11 +164,12 @@ static int train(struct train_options *o, fum_device *device) {
     o->params.on_compile = on_compile;
     o->params.user = &watch;
     cli_progress_begin(&watch.progress, o->quiet);
-    enum fum_result result = fum_training_create(&training, device, &o->params, &err);
+    enum fum_result result =
+        fum_training_create_ranked(&training, device, &o->params, &ranks, &err);
     if (!result) result = fum_training_run(training, &err);
     cli_progress_clear(&watch.progress);
     bool saved = training && result == FUM_ERR_CANCELLED;
-    if (saved) cli_put_line(stderr, "fumarole: %s", err.text);
+    if (saved && ranks.index == 0) cli_put_line(stderr, "fumarole: %s", err.text);
     if (!result && !o->quiet) cli_put_line(stderr, "saved in %s", fum_training_folder(training));
     fum_training_destroy(&training);
     if (saved) return cli_interrupted_status();
@@ -198,10 +209,27 @@ static int plan(struct train_options *o, fum_device *device) {
 static fum_device *open_device(const struct train_options *o, const struct fum_log *log,
                                int *status) {
     struct fum_error err;
+    char text[16];
     fum_device *device = NULL;
     if (o->plan && o->device && !fum_device_create_planning(&device, o->device, &err))
         return device;
-    return cli_open_device(o->device, log, status);
+    return cli_open_device(ranks_choose_device(o->ranks, o->device, text), log, status);
+}
+
+// Does the work of this rank. Only the first one reports progress.
+static int plan_or_train(struct train_options *o) {
+    char place[32];
+    int status = CLI_FAILED, rank = ranks_index(o->ranks);
+    struct fum_log log = cli_log(o->verbose);
+    snprintf(place, sizeof place, "rank %d", rank);
+    if (ranks_count(o->ranks) > 1) cli_set_place(place);
+    o->quiet = o->quiet || rank > 0;
+    fum_device *device = o->plan && rank > 0 ? NULL : open_device(o, &log, &status);
+    if (o->plan && rank > 0) status = 0; // one plan is enough
+    if (device) status = o->plan ? plan(o, device) : train(o, device);
+    fum_device_destroy(&device);
+    cli_set_place(NULL);
+    return status;
 }
 
 static int run(const struct cli_command *command, int argc, char **argv) {
@@ -219,14 +247,11 @@ static int run(const struct cli_command *command, int argc, char **argv) {
         return cli_misuse(command, argc ? "takes one recipe, not also \"%s\"" : "needs a recipe%s",
                           argc ? cli_show(argv[1]).text : "; its --help lists them");
     if (!add_short_settings(&o, texts)) return cli_misuse(command, "%s", "too many settings");
-    struct fum_log log = cli_log(o.verbose);
     o.params.recipe = argv[0];
-    fum_device *device = open_device(&o, &log, &status);
-    if (!device) return status;
+    o.ranks = ranks_begin();
+    if (!o.ranks) return CLI_FAILED;
     cli_catch_interrupt();
-    status = o.plan ? plan(&o, device) : train(&o, device);
-    fum_device_destroy(&device);
-    return status;
+    return ranks_end(&o.ranks, plan_or_train(&o));
 }
 
 const struct cli_command cli_train = {

@@ -26,6 +26,8 @@ struct slot {
 struct fum_data_feed {
     struct fum_data_order order;
     const struct fum_data_order *sizes; // gives the sizes of the batches
+    struct fum_data_part part;
+    int rows; // of a batch that are read
     fum_data *data;
     pthread_t threads[MAX_THREADS];
     int started;
@@ -46,11 +48,18 @@ static struct slot *slot_of(fum_data_feed *feed, int64_t number) {
 
 // ---- one batch ----
 
+// Returns the number of a row that is read, among those of the whole batch.
+static int whole_row(const fum_data_feed *feed, int row) {
+    const struct fum_data_part *part = &feed->part;
+    return row / part->count * part->of + part->first + row % part->count;
+}
+
 // Reads one row, or the next good sample in its size.
 static enum fum_result read_row(fum_data_feed *feed, struct slot *slot, int row,
                                 struct fum_error *err) {
     const struct fum_data_batch *batch = &slot->batch;
-    const struct fum_data_pick first = fum_data_order_pick(&feed->order, batch->number, row);
+    const struct fum_data_pick first =
+        fum_data_order_pick(&feed->order, batch->number, whole_row(feed, row));
     size_t each = (size_t)batch->channels * (size_t)batch->height * (size_t)batch->width;
     int64_t count = fum_data_get_info(feed->data)->count;
     for (int64_t tries = 0; tries < count && !atomic_load(&feed->stop); tries++) {
@@ -73,7 +82,7 @@ static void fill_slot(fum_data_feed *feed, struct slot *slot, int64_t number) {
     const struct fum_data_bucket *bucket =
         fum_data_get_bucket(feed->sizes->data, fum_data_order_bucket(feed->sizes, number));
     slot->batch = (struct fum_data_batch){.number = number,
-                                          .count = feed->order.batch,
+                                          .count = feed->rows,
                                           .width = bucket->width,
                                           .height = bucket->height,
                                           .channels = fum_data_get_info(feed->data)->channels,
@@ -82,7 +91,7 @@ static void fill_slot(fum_data_feed *feed, struct slot *slot, int64_t number) {
                                           .rows = slot->rows,
                                           .picks = slot->picks};
     slot->result = FUM_OK;
-    for (int row = 0; row < feed->order.batch && !slot->result; row++)
+    for (int row = 0; row < feed->rows && !slot->result; row++)
         slot->result = read_row(feed, slot, row, &slot->error);
 }
 
@@ -123,11 +132,11 @@ static size_t most_values(const fum_data_feed *feed) {
         const struct fum_data_bucket *b = fum_data_get_bucket(sizes, i);
         most = FUM_MAX(most, (size_t)b->width * (size_t)b->height * channels);
     }
-    return most * (size_t)feed->order.batch;
+    return most * (size_t)feed->rows;
 }
 
 static bool make_slots(fum_data_feed *feed) {
-    size_t values = most_values(feed), rows = (size_t)feed->order.batch;
+    size_t values = most_values(feed), rows = (size_t)feed->rows;
     feed->slots = fum_calloc((size_t)feed->slot_count, sizeof *feed->slots);
     for (int i = 0; i < feed->slot_count && feed->slots; i++) {
         struct slot *slot = &feed->slots[i];
@@ -151,6 +160,9 @@ enum fum_result fum_data_feed_start(fum_data_feed **out, const struct fum_data_f
     threads = (int)fum_clamp_i64(threads, 1, MAX_THREADS);
     feed->data = params->data;
     feed->order = (struct fum_data_order){params->data, params->seed, params->batch};
+    const struct fum_data_part whole = {0, params->batch, params->batch};
+    feed->part = params->part.count ? params->part : whole;
+    feed->rows = params->batch / feed->part.of * feed->part.count;
     feed->sizes = params->sizes ? params->sizes : &feed->order;
     feed->first = feed->claimed = params->first;
     feed->slot_count = threads + 2;

@@ -18,6 +18,12 @@ struct fum_data_batch {
     const struct fum_data_pick *picks;
 };
 
+// Rows of a batch. It consists of groups of `of` rows, and each group has `count` of these from
+// `first` on.
+struct fum_data_part {
+    int first, count, of;
+};
+
 struct fum_data_feed_params {
     fum_data *data; // must outlive the feed
     uint64_t seed;
@@ -27,6 +33,8 @@ struct fum_data_feed_params {
     // Every batch has the size that the batch of this number has there. NULL: that of its own
     // samples. Must outlive the feed.
     const struct fum_data_order *sizes;
+    // The rows that are read; `count` 0: all.
+    struct fum_data_part part;
 };
 
 typedef struct fum_data_feed fum_data_feed;

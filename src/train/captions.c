@@ -13,12 +13,18 @@
 static const char *choose_caption(struct fum_training *t, const struct fum_data_batch *batch,
                                   size_t index) {
     const struct fum_data_sample *sample = &batch->rows[index];
-    bool prior = index % (size_t)t->rows >= (size_t)t->options.batch;
+    bool prior = index % (size_t)t->rows >= (size_t)t->part.count;
     if (prior) return fum_settings_string(&t->settings, "prior.caption");
     return *sample->caption ? sample->caption : fum_settings_string(&t->settings, "data.caption");
 }
 
-// Draws a number in [0, 1) for every sample of the step's batch.
+// Returns a sample's index in the batch of all ranks.
+static size_t whole_index(const struct fum_training *t, size_t index) {
+    size_t own = (size_t)t->part.count;
+    return index / own * (size_t)t->part.of + (size_t)t->part.first + index % own;
+}
+
+// Draws a number in [0, 1) for every sample of the step's batch, that of all ranks.
 static void draw_shares(const struct fum_training *t, float *shares, size_t count) {
     struct fum_rng rng;
     uint64_t stream = 0x9e3779b97f4a7c15u * (uint64_t)(t->step + 1);
@@ -31,12 +37,13 @@ enum fum_result fum_train_encode_captions(struct fum_training *t,
                                           struct fum_error *err) {
     const struct fum_model_text *text = &fum_model_get_view(t->model)->text[0];
     size_t count = (size_t)batch->count;
-    float *shares = fum_alloc(count, sizeof *shares);
+    size_t whole = (size_t)fum_train_whole_rows(t) * (size_t)t->options.accumulate;
+    float *shares = fum_alloc(whole, sizeof *shares);
     if (!shares) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the captions");
     enum fum_result result = FUM_OK;
-    draw_shares(t, shares, count);
+    draw_shares(t, shares, whole);
     for (size_t i = 0; i < count && !result; i++) {
-        bool dropped = (double)shares[i] < t->caption_drop;
+        bool dropped = (double)shares[whole_index(t, i)] < t->caption_drop;
         const char *caption = dropped ? "" : choose_caption(t, batch, i);
         const struct fum_padded_text padded = {caption, strlen(caption), text->tokens};
         struct fum_token_fit fit;

@@ -36,6 +36,8 @@ static bool add_micro_batch(struct fum_training *t, int index, fum_tensor ***sum
     if (!index && !list_network(t)) return false;
     fum_tensor **grads =
         fum_arena_alloc(t->arena, (size_t)t->now->num_trained + 1, sizeof(fum_tensor *));
+    if (fum_train_is_ranked(t))
+        loss = fum_nn_scale(&m.nn, NULL, loss, fum_train_share_of_batch(t), 0);
     if (t->now->loss_scale) loss = fum_nn_mul(&m.nn, "scaled_loss", loss, t->now->loss_scale);
     if (!grads ||
         !fum_graph_gradient(t->now->graph, loss, t->now->network, t->now->num_trained, grads))
@@ -56,6 +58,7 @@ static void add_report(struct fum_training *t) {
         fum_tensor *mean = fum_nn_scale(&nn, t->now->terms[i].name, t->now->terms[i].sum, each, 0);
         all = all ? fum_nn_concat(&nn, NULL, all, mean) : mean;
     }
+    all = fum_train_sum(t, all);
     fum_tensor *rate = fum_nn_slice(&nn, NULL, t->now->row, (struct fum_nn_range){0, 0, 1});
     all = fum_nn_concat(&nn, NULL, all, rate);
     t->now->report = fum_nn_concat(&nn, "report", all, t->now->gradient_norm);
@@ -71,6 +74,7 @@ static bool build_step(struct fum_training *t) {
         if (!add_micro_batch(t, i, &sums)) return false;
     for (int i = 0; i < t->now->num_trained && t->options.accumulate > 1; i++)
         sums[i] = fum_nn_scale(&nn, NULL, sums[i], 1.0 / t->options.accumulate, 0);
+    for (int i = 0; i < t->now->num_trained; i++) sums[i] = fum_train_sum(t, sums[i]);
     fum_train_add_updates(t, sums);
     add_report(t);
     return true;

@@ -54,6 +54,7 @@ enum fum_result fum_train_start_data(struct fum_training *t, struct fum_error *e
     const struct fum_data_feed_params params = {.data = t->data,
                                                 .seed = t->options.seed,
                                                 .batch = t->options.batch * t->options.accumulate,
-                                                .first = t->step};
+                                                .first = t->step,
+                                                .part = t->part};
     return t->data ? fum_data_feed_start(&t->batches, &params, err) : FUM_OK;
 }

@@ -63,16 +63,30 @@ static enum fum_result write_integers(struct fum_training *t, const struct fum_t
     return result;
 }
 
+// Moves this rank's rows of a step to the front of all ranks'.
+static void keep_own_rows(const struct fum_training *t, uint8_t *raw, size_t row_bytes) {
+    const struct fum_data_part *part = &t->part;
+    size_t own = (size_t)part->count * row_bytes, whole = (size_t)part->of * row_bytes;
+    int groups = t->rows / part->count * t->options.accumulate;
+    for (int i = 0; i < groups; i++)
+        memmove(raw + (size_t)i * own, raw + (size_t)i * whole + (size_t)part->first * row_bytes,
+                own);
+}
+
 // Writes one step's rows of the replay file.
 static enum fum_result write_replayed(struct fum_training *t, const struct fum_train_source *s,
                                       struct fum_error *err) {
     struct fum_view view = s->replay->view;
     struct fum_shape all = fum_tensor_shape(s->all);
-    size_t count = (size_t)fum_shape_count(&all);
-    uint64_t bytes = count * fum_dtype_size(view.dtype);
+    size_t count = (size_t)fum_shape_count(&all),
+           samples = (size_t)(t->rows * t->options.accumulate);
+    size_t row_bytes = count / samples * fum_dtype_size(view.dtype);
+    uint64_t bytes =
+        (uint64_t)fum_train_whole_rows(t) * (uint64_t)t->options.accumulate * row_bytes;
     void *raw = fum_alloc(bytes ? bytes : 1, 1);
     if (!raw) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a step of the replay");
     enum fum_result result = fum_view_read(&view, (uint64_t)t->step * bytes, bytes, raw, err);
+    if (!result) keep_own_rows(t, raw, row_bytes);
     if (!result && s->dtype == FUM_I32) {
         convert_integers(t->now->buffer, raw, view.dtype, count);
         result = write_integers(t, s, t->now->buffer, err);

@@ -83,7 +83,7 @@ enum fum_result fum_train_open_history(struct fum_training *t, struct fum_error 
     if (!h) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the log");
     for (int i = 0; i < t->now->num_terms; i++) t->series[h->series++] = t->now->terms[i].name;
     for (int i = 0; i < 3; i++) t->series[h->series++] = last[i];
-    return t->params.resume ? read_history(t, err) : FUM_OK;
+    return t->params.resume && fum_train_is_first(t) ? read_history(t, err) : FUM_OK;
 }
 
 void fum_train_remember(struct fum_training *t, const struct fum_training_step *step) {

@@ -109,9 +109,11 @@ static enum fum_result open_batches(struct fum_training *t, const char *folder,
                                               .seed = ~t->options.seed,
                                               .batch = batch,
                                               .first = t->step,
-                                              .sizes = &p->instances};
+                                              .sizes = &p->instances,
+                                              .part = t->part};
     if (!result) result = fum_data_feed_start(&p->batches, &feed, err);
     if (result) return result;
+    batch = t->part.count * t->options.accumulate;
     size_t pixels = most_pixels(t) * (size_t)t->channels;
     p->pixels = fum_alloc(2 * (size_t)batch * pixels, sizeof *p->pixels);
     p->rows = fum_alloc(2 * (size_t)batch, sizeof *p->rows);
@@ -131,7 +133,9 @@ enum fum_result fum_train_open_prior(struct fum_training *t, struct fum_error *e
     if (!folder || !t->prior) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a prior");
     result = count_pictures(t, folder, &found, err);
     struct drawing drawing = {.training = t, .folder = folder, .drawn = found};
-    if (!result && found < wanted) result = draw_missing(t, &drawing, wanted - found, err);
+    bool draws = fum_train_is_first(t) && found < wanted;
+    if (!result && draws) result = draw_missing(t, &drawing, wanted - found, err);
+    if (!result) result = fum_train_meet(t, err);
     return result ? result : open_batches(t, folder, err);
 }
 
@@ -148,7 +152,7 @@ enum fum_result fum_train_add_prior(struct fum_training *t, const struct fum_dat
                                     struct fum_error *err) {
     const struct fum_data_batch *instances = *batch, *priors = NULL;
     struct fum_train_prior *p = t->prior;
-    int each = t->options.batch;
+    int each = t->part.count;
     enum fum_result result = fum_data_feed_next(p->batches, &priors, err);
     p->merged.width = instances->width;
     p->merged.height = instances->height;

@@ -63,7 +63,7 @@ enum fum_result fum_train_check_replay(const struct fum_training *t, struct fum_
     int rank = 2 + file_shape(&s->value, want + 2);
     const struct fum_loader_tensor *tensor = s->replay = fum_loader_find(t->replay, s->value.name);
     want[0] = t->options.steps;
-    want[1] = (int64_t)t->rows * t->options.accumulate;
+    want[1] = (int64_t)fum_train_whole_rows(t) * t->options.accumulate;
     describe(want_text, sizeof want_text, want, rank);
     if (!tensor)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: has no tensor %s of %s", t->params.replay,

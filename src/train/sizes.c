@@ -32,6 +32,7 @@ static void free_recording(struct fum_train_recording *r) {
     fum_executable_destroy(&r->executable);
     fum_graph_destroy(&r->graph);
     fum_free(r->buffer);
+    fum_free(r->sums);
     *r = (struct fum_train_recording){.width = r->width, .height = r->height};
 }
 

@@ -57,8 +57,7 @@ static enum fum_result read_settings(struct fum_training *t, struct fum_error *e
                       : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
     }
     if (!result) result = fum_train_read_options(t, err);
-    t->rows = t->options.batch;
-    return result;
+    return result ? result : fum_train_divide_batch(t, err);
 }
 
 // Opens the model to begin with, if one is given.
@@ -92,6 +91,7 @@ static enum fum_result prepare_folder(struct fum_training *t, struct fum_error *
     char *state = fum_arena_printf(t->arena, "%s/checkpoint/state.safetensors", name);
     if (!state || !t->log_path || !t->report_path)
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a training");
+    if (!fum_train_is_first(t)) return FUM_OK; // it writes no files
     enum fum_result result = fum_path_make_dirs(t->dir, err);
     if (!result) result = fum_file_check(state, err);
     if (!result) result = fum_file_check(t->log_path, err);
@@ -123,13 +123,14 @@ static enum fum_result open_training(struct fum_training *t, struct fum_error *e
     close_first_weights(t);
     if (!result) result = fum_train_open_history(t, err);
     if (!result && t->params.resume) fum_train_list_samples(t);
+    if (!result) result = fum_train_compare_ranks(t, err);
     return result ? result : fum_train_start_data(t, err);
 }
 
 // Creates a training that has nothing but its parameters.
 static enum fum_result create_empty(fum_training **out, fum_device *device,
                                     const struct fum_training_params *params,
-                                    struct fum_error *err) {
+                                    const struct fum_training_ranks *ranks, struct fum_error *err) {
     struct fum_training *t = *out = fum_calloc(1, sizeof *t);
     if (t) t->arena = fum_arena_create();
     if (!t || !t->arena) {
@@ -139,13 +140,21 @@ static enum fum_result create_empty(fum_training **out, fum_device *device,
     }
     t->device = device;
     t->counters.loss_scale = first_loss_scale;
+    t->ranks = ranks ? *ranks : (struct fum_training_ranks){.count = 1};
     return copy_params(t, params, err);
 }
 
 enum fum_result fum_training_create(fum_training **training, fum_device *device,
                                     const struct fum_training_params *params,
                                     struct fum_error *err) {
-    enum fum_result result = create_empty(training, device, params, err);
+    return fum_training_create_ranked(training, device, params, NULL, err);
+}
+
+enum fum_result fum_training_create_ranked(fum_training **training, fum_device *device,
+                                           const struct fum_training_params *params,
+                                           const struct fum_training_ranks *ranks,
+                                           struct fum_error *err) {
+    enum fum_result result = create_empty(training, device, params, ranks, err);
     if (!result) result = open_training(*training, err);
     if (result) fum_training_destroy(training);
     return result;
@@ -156,7 +165,7 @@ enum fum_result fum_training_measure(struct fum_training_size *size, fum_device 
                                      struct fum_error *err) {
     fum_training *t = NULL;
     *size = (struct fum_training_size){0};
-    enum fum_result result = create_empty(&t, device, params, err);
+    enum fum_result result = create_empty(&t, device, params, NULL, err);
     if (!result) result = open_files(t, err);
     if (!result) result = fum_train_plan_largest(t, size, err);
     fum_training_destroy(&t);
@@ -191,6 +200,7 @@ const char *fum_training_folder(const fum_training *t) {
 
 // Saves the checkpoint and the model.
 static enum fum_result save_all(struct fum_training *t, struct fum_error *err) {
+    if (!fum_train_is_first(t)) return FUM_OK;
     char *model = fum_path_join(t->arena, t->dir, "model");
     if (!model) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
     enum fum_result result = fum_train_save_checkpoint(t, err);
@@ -203,6 +213,7 @@ static enum fum_result save_all(struct fum_training *t, struct fum_error *err) {
 static enum fum_result end_failed(struct fum_training *t, enum fum_result result,
                                   struct fum_error *err) {
     struct fum_error other;
+    if (!fum_train_is_first(t)) return result;
     bool readable = result == FUM_ERR_IO || result == FUM_ERR_NOMEM;
     if (readable && t->saved < t->step && !fum_train_save_checkpoint(t, &other)) t->saved = t->step;
     if (t->saved)
@@ -257,6 +268,10 @@ static enum fum_result run_step(struct fum_training *t, struct report *r, struct
     double begin = fum_time_now();
     enum fum_result result = fum_train_feed(t, err);
     if (!result) result = fum_executable_run(t->now->executable, FUM_STAGE_STEP, err);
+    if (!result && fum_train_is_ranked(t)) {
+        result = fum_train_exchange(t, err);
+        if (!result) result = fum_executable_run(t->now->executable, FUM_STAGE_SHORT, err);
+    }
     if (!result)
         result = fum_executable_read(t->now->executable, t->now->report, r->numbers,
                                      (size_t)t->now->num_terms + 2, err);
@@ -269,7 +284,7 @@ static enum fum_result run_step(struct fum_training *t, struct report *r, struct
     fill_report(t, r, fum_time_now() - begin);
     fum_train_remember(t, &r->step);
     bool logged = t->step % t->options.log_every == 0 || t->step == t->options.steps;
-    return logged ? fum_train_log(t, &r->step, err) : FUM_OK;
+    return logged && fum_train_is_first(t) ? fum_train_log(t, &r->step, err) : FUM_OK;
 }
 
 // Writes the page every few seconds, and whenever `always` is true.
@@ -291,6 +306,7 @@ static enum fum_result save_due(struct fum_training *t, bool ends, struct fum_er
     bool draws = is_due(t, t->options.sample_every) || (ends && t->options.sample_every);
     enum fum_result result = FUM_OK;
     if (ends || draws || is_due(t, t->options.save_every)) result = save_all(t, err);
+    if (!fum_train_is_first(t)) return FUM_OK;
     if (!result && draws && !t->stopped) fum_train_draw_samples(t);
     return result ? result : refresh_report(t, ends || draws, err);
 }
@@ -301,7 +317,8 @@ enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
     while (t->step < t->options.steps && !t->stopped) {
         result = run_step(t, &report, err);
         if (result) return end_failed(t, result, err);
-        if (t->params.on_step) t->stopped = !t->params.on_step(t->params.user, &report.step);
+        if (t->params.on_step) t->wants_end = !t->params.on_step(t->params.user, &report.step);
+        t->stopped = fum_train_is_ranked(t) ? t->ends : t->wants_end;
         bool ends = t->stopped || t->step == t->options.steps;
         result = save_due(t, ends, err);
         if (result) return end_failed(t, result, err);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A training's insides: settings, the recorded step, and what it leaves in its folder.
 //
-// An update is one run of the recorded stage FUM_STAGE_STEP. It holds all micro-batches forward and
-// back, the norm of the gradient, the optimiser and the moving average. What changes from step to
-// step comes in through inputs, the batch, or is a state that the step itself moves on.
+// An update is one run of the recorded stage FUM_STAGE_STEP (see ranks.c for several ranks). It
+// holds all micro-batches forward and back, the norm of the gradient, the optimiser and the moving
+// average. What changes from step to step comes in through inputs, the batch, or is a state that
+// the step itself moves on.
 #ifndef FUM_TRAIN_TRAINING_H
 #define FUM_TRAIN_TRAINING_H
 
@@ -84,6 +85,11 @@ struct fum_train_gallery {
     int count;
 };
 
+// A value of the step that is summed over the ranks: this rank's own, and the input of the sum.
+struct fum_train_sum {
+    fum_tensor *own, *sum;
+};
+
 // A step that is recorded for pictures of one size.
 struct fum_train_recording {
     int width, height;
@@ -101,8 +107,11 @@ struct fum_train_recording {
     // States of the step: the updates done, and with f16 the scale of the loss and the steps since
     // it changed (else NULL).
     fum_tensor *updates, *loss_scale, *scale_steps;
-    fum_tensor *key; // state of the draws; NULL: nothing is drawn
-    void *buffer;    // of one input's values
+    fum_tensor *key;            // state of the draws; NULL: nothing is drawn
+    void *buffer;               // of one input's values
+    struct fum_train_sum *sums; // none for a rank alone
+    size_t sum_capacity;
+    int num_sums;
 };
 
 struct fum_training {
@@ -113,7 +122,8 @@ struct fum_training {
     struct fum_train_options options;
     void *config;                         // the recipe's own
     int width, height, channels, classes; // of the pictures and labels
-    int rows;                             // samples of a micro-batch with those of a prior
+    struct fum_data_part part;            // samples of a micro-batch that this rank has
+    int rows;                             // those with the samples of a prior
     double caption_drop;                  // share of the captions that become empty
     const char *dir;                      // of the results
     const char *log_path, *report_path;   // of its files
@@ -137,6 +147,9 @@ struct fum_training {
     int64_t saved; // those that the checkpoint has
     bool stopped;  // the caller ended the run
 
+    struct fum_training_ranks ranks; // count 1: alone
+    bool wants_end, ends;            // this rank's caller, or that of any, ends the run
+
     struct fum_history *history;            // loss, terms, rate, norm and speed of the steps
     const char *series[FUM_HISTORY_SERIES]; // their names
     double reported;                        // when report.html was last written
@@ -146,6 +159,26 @@ struct fum_training {
 
 // Reads [train] from the settings.
 enum fum_result fum_train_read_options(struct fum_training *training, struct fum_error *err);
+
+// True for the rank that writes all files, and if there are several ranks.
+bool fum_train_is_first(const struct fum_training *training);
+bool fum_train_is_ranked(const struct fum_training *training);
+// Chooses this rank's part of every micro-batch.
+enum fum_result fum_train_divide_batch(struct fum_training *training, struct fum_error *err);
+// Returns the samples of all ranks' micro-batches, with those of a prior.
+int fum_train_whole_rows(const struct fum_training *training);
+// Returns the share of a batch's samples that this rank has. The sum of means with these factors is
+// the mean of the whole batch.
+double fum_train_share_of_batch(const struct fum_training *training);
+// Returns a value's sum over the ranks, as the update reads it. It is `value` itself for a rank
+// alone.
+fum_tensor *fum_train_sum(struct fum_training *training, fum_tensor *value);
+// Sums the step's values over the ranks, between its gradients and its update.
+enum fum_result fum_train_exchange(struct fum_training *training, struct fum_error *err);
+// Waits until all ranks have come here.
+enum fum_result fum_train_meet(struct fum_training *training, struct fum_error *err);
+// Checks that all ranks have the same step and settings.
+enum fum_result fum_train_compare_ranks(struct fum_training *training, struct fum_error *err);
 
 // Opens the replay file, checks that it has enough steps, and takes the pictures' size from it.
 enum fum_result fum_train_open_replay(struct fum_training *training, struct fum_error *err);

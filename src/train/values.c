@@ -9,11 +9,13 @@
 #include "base/error.h"
 #include "graph/graph.h"
 
-// Returns the shape of a value for all micro-batches. Single numbers are a row for each of them.
-static struct fum_shape whole_shape(const struct fum_training *t, const struct fum_shape *sample) {
-    struct fum_shape shape = {2, {t->options.accumulate, t->rows}};
+// Returns the shape of a value for all micro-batches of so many rows. Single numbers are a row for
+// each of them.
+static struct fum_shape whole_shape(const struct fum_training *t, int rows,
+                                    const struct fum_shape *sample) {
+    struct fum_shape shape = {2, {t->options.accumulate, rows}};
     if (!sample->rank) return shape;
-    shape = (struct fum_shape){sample->rank + 1, {(int64_t)t->options.accumulate * t->rows}};
+    shape = (struct fum_shape){sample->rank + 1, {(int64_t)t->options.accumulate * rows}};
     for (int i = 0; i < sample->rank; i++) shape.dim[i + 1] = sample->dim[i];
     return shape;
 }
@@ -48,8 +50,24 @@ static struct fum_train_source *add_source(struct fum_micro_batch *m,
     return source;
 }
 
+// Returns the samples of this rank's micro-batch from a value that was drawn for all ranks.
+static fum_tensor *take_own(struct fum_micro_batch *m, const struct fum_train_source *source) {
+    const struct fum_training *t = m->training;
+    const struct fum_data_part *part = &t->part;
+    struct fum_shape each = source->value.shape, shape = {each.rank + 1, {m->batch}};
+    int64_t groups = m->batch / part->count, values = each.rank ? fum_shape_count(&each) : 1;
+    for (int i = 0; i < each.rank; i++) shape.dim[i + 1] = each.dim[i];
+    struct fum_shape table = {3, {groups * t->options.accumulate, part->of, values}};
+    fum_tensor *x = fum_nn_reshape(&m->nn, NULL, source->all, table);
+    x = fum_nn_slice(&m->nn, NULL, x, (struct fum_nn_range){0, m->index * groups, groups});
+    x = fum_nn_slice(&m->nn, NULL, x, (struct fum_nn_range){1, part->first, part->count});
+    return fum_nn_reshape(&m->nn, NULL, x, shape);
+}
+
 // Returns the micro-batch's part of a value.
 static fum_tensor *take_part(struct fum_micro_batch *m, const struct fum_train_source *source) {
+    bool drawn = source->origin == FUM_TRAIN_DRAWN && !source->replay;
+    if (drawn && fum_train_is_ranked(m->training)) return take_own(m, source);
     bool single = !source->value.shape.rank;
     fum_tensor *all = source->all;
     if (m->training->options.accumulate > 1)
@@ -62,7 +80,7 @@ static fum_tensor *take_part(struct fum_micro_batch *m, const struct fum_train_s
 
 // Adds an input that the host writes before every step.
 static fum_tensor *add_input(struct fum_micro_batch *m, struct fum_train_source *source) {
-    struct fum_shape shape = whole_shape(m->training, &source->value.shape);
+    struct fum_shape shape = whole_shape(m->training, m->batch, &source->value.shape);
     source->all =
         fum_graph_input(m->graph, source->value.name, shape, source->dtype, FUM_STAGE_STEP);
     return source->all;
@@ -97,10 +115,12 @@ static fum_tensor *find_key(struct fum_micro_batch *m) {
     return t->now->key;
 }
 
-// Adds the op that draws a value.
+// Adds the op that draws a value, for the samples of all ranks: the draws are those of a rank
+// alone.
 static fum_tensor *add_draw(struct fum_micro_batch *m, struct fum_train_source *source,
                             const struct draw *draw) {
-    struct fum_shape shape = whole_shape(m->training, &source->value.shape);
+    struct fum_shape shape =
+        whole_shape(m->training, fum_train_whole_rows(m->training), &source->value.shape);
     double offset = (double)(source - m->training->now->sources);
     const struct fum_attr attrs[] = {
         {"rank", shape.rank},
@@ -223,7 +243,9 @@ fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tens
     if (i == t->now->num_terms)
         t->now->terms[t->now->num_terms++] =
             (struct fum_train_term){fum_arena_strdup(t->arena, name), NULL};
-    fum_tensor **sum = &t->now->terms[i].sum;
-    *sum = m->index ? fum_nn_add(&m->nn, NULL, *sum, value) : value;
+    fum_tensor **sum = &t->now->terms[i].sum, *own = value;
+    if (value && fum_train_is_ranked(t))
+        own = fum_nn_scale(&m->nn, NULL, value, fum_train_share_of_batch(t), 0);
+    *sum = m->index ? fum_nn_add(&m->nn, NULL, *sum, own) : own;
     return value;
 }

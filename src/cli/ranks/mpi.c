@@ -314,8 +314,8 @@ static bool have_all_ended(void) {
     return true;
 }
 
-// Reports this rank's end to the others and waits for theirs. With a rank that was killed, leaving
-// MPI would wait for ever.
+// Reports this rank's end to the others and waits for theirs. Leaving MPI would
+// wait for ever if a rank was killed.
 static int end(int status) {
     worst_status = status > worst_status ? status : worst_status;
     gone[here.index] = true;

@@ -20,6 +20,9 @@ int ranks_end(struct ranks **ranks, int status);
 int ranks_index(const struct ranks *ranks);
 int ranks_count(const struct ranks *ranks);
 int ranks_local(const struct ranks *ranks); // among those of this machine, for its device
+// Returns the device that this rank is to open, as --device names it. It is the given one, or else
+// one of the machine's GPUs by the local rank. It may lie in `text`, or be NULL: the best one.
+const char *ranks_choose_device(const struct ranks *ranks, const char *given, char text[16]);
 // True if that rank has ended or was killed. Messages that it sent before may still be waiting. One
 // that was killed on another machine is noticed when something is sent to it.
 bool ranks_gone(struct ranks *ranks, int index);

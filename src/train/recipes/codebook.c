@@ -111,6 +111,7 @@ static fum_tensor *follow_outputs(struct fum_training *t, fum_tensor *factor, fu
     struct fum_codebook *c = t->config;
     fum_graph *graph = t->now->graph;
     *counts = add_average(t, find_table(graph, c, name_counts, 1), c->counts, factor);
+    c->sums = fum_train_sum(t, c->sums);
     *sums = add_average(t, find_table(graph, c, name_sums, c->network.vae.code_channels), c->sums,
                         factor);
     fum_tensor *total = add_total(graph, *counts);
@@ -169,11 +170,14 @@ fum_tensor *fum_codebook_update(struct fum_training *t, fum_tensor *param, fum_t
     struct fum_codebook *c = t->config;
     fum_graph *graph = t->now->graph;
     fum_tensor *counts = NULL, *sums = NULL;
-    if (strcmp(param->name, name_codes)) return updated;
+    if (strcmp(param->name, name_codes) || (!c->averaged && !c->restart)) return updated;
+    c->counts = fum_train_sum(t, c->counts);
     if (c->averaged)
         updated = add_op(graph, "assign", param, follow_outputs(t, factor, &counts, &sums));
     if (!c->restart) return updated;
     fum_tensor *dead = find_dead(t, c), *outputs = choose_outputs(t, c);
+    if (fum_train_is_ranked(t)) // all take those of the first rank
+        outputs = fum_train_sum(t, add_scale(graph, outputs, fum_train_is_first(t) ? 1 : 0, 0));
     if (c->averaged) {
         add_op(graph, "assign", counts, replace(graph, counts, dead, dead));
         add_op(graph, "assign", sums, replace(graph, sums, outputs, dead));

@@ -32,7 +32,7 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
     d->prior = fum_settings_real(s, "loss.prior", 0, 1e6);
     d->text = fum_settings_choice(s, "model.train", trained_name) == 1;
     if (d->lora.rank && d->text) d->lora.text_encoder = true;
-    if (d->prior > 0 || replays_prior(t)) t->rows = 2 * t->options.batch;
+    if (d->prior > 0 || replays_prior(t)) t->rows = 2 * t->part.count;
     enum fum_result result = fum_settings_check(s, err);
     if (!result) result = fum_latent_open(t, &d->latent, err);
     if (!result && !d->lora.rank && !fum_train_can_save_pipeline(t))
@@ -44,12 +44,12 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
 }
 
 static enum fum_result prepare(struct fum_training *t, struct fum_error *err) {
-    return t->rows > t->options.batch ? fum_train_open_prior(t, err) : FUM_OK;
+    return t->rows > t->part.count ? fum_train_open_prior(t, err) : FUM_OK;
 }
 
 // Returns the mean error of the instances, or of the prior.
 static fum_tensor *mean_of_half(struct fum_micro_batch *m, fum_tensor *errors, int half) {
-    int count = m->training->options.batch;
+    int count = m->training->part.count;
     if (m->training->rows == count) return fum_train_mean(m, errors);
     return fum_train_mean(
         m, fum_nn_slice(&m->nn, NULL, errors, (struct fum_nn_range){0, half * count, count}));
@@ -60,7 +60,7 @@ static fum_tensor *add_loss(struct fum_micro_batch *m) {
     fum_tensor *errors = fum_latent_errors(m, &d->latent);
     if (!errors) return NULL;
     fum_tensor *instance = fum_train_term(m, "instance", mean_of_half(m, errors, 0));
-    if (m->training->rows == m->training->options.batch) return instance;
+    if (m->training->rows == m->training->part.count) return instance;
     fum_tensor *prior = fum_train_term(m, "prior", mean_of_half(m, errors, 1));
     return fum_nn_add(&m->nn, NULL, instance, fum_nn_scale(&m->nn, NULL, prior, d->prior, 0));
 }
