@@ -2,8 +2,8 @@
 // The server's page: a form that starts jobs, the queue, and the gallery of finished pictures.
 // Pictures from messages are drawn on canvases, since the page's policy allows no data: addresses.
 
-const POLL_BUSY = 2000, POLL_IDLE = 4000, POLL_GONE = 3000; // milliseconds between looks at the queue
-const MAX_STREAMS = 3; // a browser opens six connections to a host, and other requests need some
+const POLL_BUSY = 2000, POLL_IDLE = 4000, POLL_GONE = 3000, POLL_HIDDEN = 10000; // milliseconds between looks at the queue
+const MAX_STREAMS = 2; // a browser opens six connections to a host, for all tabs together
 const GALLERY_PAGE = 24, LIST_LIMIT = 100, QUEUE_LIMIT = 50;
 const FAILED_SECONDS = 3600; // how long failures of earlier visits are shown
 
@@ -747,7 +747,7 @@ function showQueue() {
 // Opens the streams of the jobs at the front of the queue.
 function followJobs(rows) {
   for (const row of rows) {
-    if (streams.size >= MAX_STREAMS) return;
+    if (streams.size >= MAX_STREAMS || document.hidden) return;
     if (!streams.has(row.job.id)) openStream(row.job.id);
   }
 }
@@ -841,7 +841,7 @@ async function look() {
     else alarm("The server does not answer. Trying again every few seconds.", "gone");
   }
   looking = false;
-  if (!document.hidden) refreshSoon(delay);
+  refreshSoon(document.hidden ? POLL_HIDDEN : delay);
 }
 
 // ---- the gallery ----
@@ -1083,5 +1083,8 @@ watchForm();
 watchStart();
 watchDrops();
 byId("older").onclick = () => loadOlder().catch(report);
-document.addEventListener("visibilitychange", () => document.hidden || refreshSoon(0));
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) for (const id of [...streams.keys()]) closeStream(id);
+  else refreshSoon(0);
+});
 begin().catch(report).finally(() => refreshSoon(0));
