@@ -39,7 +39,7 @@ void *catalogue_own(struct catalogue *catalogue, void *memory);
 // or *taken says that an entry has that name already.
 struct catalogue_row *catalogue_add(struct catalogue *catalogue, enum catalogue_kind kind,
                                     const char *path, bool *taken);
-// The same with the name of a folder that it lies in.
+// Adds it under the name of a folder that it lies in.
 struct catalogue_row *catalogue_add_within(struct catalogue *catalogue, enum catalogue_kind kind,
                                            const char *path, const char *folder, bool *taken);
 // Writes a line to the log.

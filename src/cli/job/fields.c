@@ -287,15 +287,14 @@ static bool decode_picture(struct job_reader *r, const char *text, const char *n
     }
     if (!job_spec_own(r->spec, picture->data)) return job_refuse_memory(r->error);
     const struct fum_bitmap_file file = {
-        .data = picture->data, .bytes = picture->bytes, .name = "its content"};
+        .data = picture->data, .bytes = picture->bytes, .name = name};
     struct fum_bitmap bitmap = {0};
     enum fum_result result = fum_bitmap_decode(&bitmap, &file, &err);
     picture->width = bitmap.width;
     picture->height = bitmap.height;
     fum_bitmap_free(&bitmap);
     if (result == FUM_ERR_NOMEM) return job_refuse_memory(r->error);
-    return !result || job_refuse(r->error, name, NULL, "%s is no picture that can be read: %s",
-                                 name, err.text);
+    return !result || job_refuse(r->error, name, NULL, "%s", err.text);
 }
 
 static struct job_picture *add_picture(struct job_reader *r, const char *text, const char *name) {
