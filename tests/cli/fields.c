@@ -9,7 +9,7 @@
 #include "cli/job/json.h"
 #include "cli/recipe.h"
 
-#include <math.h>
+#include <pthread.h>
 
 static struct catalogue *catalogue;
 
@@ -386,6 +386,40 @@ static void random_seeds_differ(void **state) {
     assert_true(seeds[0] != seeds[1] && seeds[1] != seeds[2] && seeds[0] != seeds[2]);
 }
 
+// Reads jobs whose failures differ from those of other threads. Returns NULL, or what went wrong.
+static void *read_many(void *user) {
+    static const struct {
+        const char *text, *message;
+    } jobs[] = {
+        {"{\"prompt\":\"a\",\"mask_blur\":4}", "mask_blur needs mask IMAGE or outpaint L,T,R,B"},
+        {"{\"prompt\":\"a\",\"strength\":1}",
+         "strength needs init_img IMAGE, the picture to change"},
+        {"{\"prompt\":\"a\",\"steps\":0}", "steps must lie in 1..1000"},
+        {"{\"prompt\":\"a\"}", ""}};
+    const int *thread = user;
+    for (int i = 0; i < 200; i++) {
+        struct job_spec spec;
+        struct job_error error;
+        read_job(jobs[*thread].text, &spec, &error);
+        job_spec_free(&spec);
+        if (strcmp(error.message, jobs[*thread].message) != 0) return user;
+    }
+    return NULL;
+}
+
+static void threads_read_jobs_at_one_time(void **state) {
+    (void)state;
+    static int numbers[] = {0, 1, 2, 3};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_many, &numbers[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+}
+
 static void prompts_are_required_and_bounded(void **state) {
     (void)state;
     struct job_spec spec;
@@ -459,6 +493,7 @@ int main(void) {
         cmocka_unit_test(files_are_named_and_no_path_is_written),
         cmocka_unit_test(no_field_of_a_client_is_a_path),
         cmocka_unit_test(random_seeds_differ),
+        cmocka_unit_test(threads_read_jobs_at_one_time),
         cmocka_unit_test(prompts_are_required_and_bounded),
         cmocka_unit_test(lines_of_a_batch_hold_paths),
     };
