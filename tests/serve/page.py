@@ -76,7 +76,7 @@ class Visit:
         options.setdefault("viewport", WIDE)
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
-        self.timeout = 200 if serve.SANITIZED else 30
+        self.timeout = 300 if serve.SANITIZED else 90
         self.page.set_default_timeout(self.timeout * 1000)
         self.origin = f"http://127.0.0.1:{server.port}"
         self.console, self.hosts = [], set()

@@ -124,7 +124,7 @@ const normalise = (name) => name.toLowerCase().replace(/[\s_-]/g, "");
 
 // Selects a value in a list, in any spelling. What the list lacks is added.
 function choose(select, value) {
-  const wanted = normalise(String(value ?? ""));
+  const name = normalise(String(value ?? "")), wanted = name === "automatic" ? "" : name;
   let option = Array.from(select.options).find((o) => normalise(o.value) === wanted || o.dataset.names?.split("|").includes(wanted));
   if (!option) select.append((option = make("option", { value }, String(value))));
   select.value = option.value;
