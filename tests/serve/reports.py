@@ -108,6 +108,10 @@ def test_openapi(server):
     fields = schemas["JobRequest"]["properties"]
     for name, kind in (("prompt", "string"), ("steps", "integer"), ("cfg_scale", "number"), ("seed", "integer"), ("lora", "array")):
         check(fields[name]["type"] == kind and fields[name]["description"], name)
+    for name, some in (("Txt2ImgRequest", ("prompt", "sampler_name", "enable_hr")), ("Img2ImgRequest", ("init_images", "mask_blur")),
+                       ("GenerationsRequest", ("prompt", "n", "seed")), ("EditsRequest", ("image", "mask", "strength"))):
+        check(all(field in schemas[name]["properties"] for field in some), name)
+        check(all(field["description"] for field in schemas[name]["properties"].values()), name)
     check("output" not in fields and "ddim" in fields["sampling_method"]["enum"], "fields")
     for name, field in fields.items():
         check(re.fullmatch(r"[a-z0-9_]+", name) and field["description"], name)

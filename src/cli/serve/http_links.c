@@ -37,10 +37,10 @@ static bool send_error(int fd, int status, const char *message) {
              "\"code\":null},\"detail\":\"%s\"}",
              message, message);
     int bytes = snprintf(answer, sizeof answer,
-                         "HTTP/1.1 %d Refused\r\nConnection: close\r\n"
+                         "HTTP/1.1 %d %s\r\nConnection: close\r\n"
                          "X-Content-Type-Options: nosniff\r\nContent-Type: application/json\r\n"
                          "Content-Length: %zu\r\n\r\n%s",
-                         status, strlen(body), body);
+                         status, MHD_get_reason_phrase_for((unsigned)status), strlen(body), body);
     return send(fd, answer, (size_t)bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == bytes;
 }
 

@@ -5,7 +5,6 @@
 
 #include "openapi.h"
 
-#include "../job/fields.h"
 #include "page_files.h"
 
 #include <ctype.h>
@@ -15,60 +14,6 @@
 static cJSON *get(const cJSON *object, const char *name) {
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
-
-// ---- fields of jobs ----
-
-static void add_limits(cJSON *schema, const struct cli_option *option) {
-    if (option->min >= option->max) return;
-    cJSON_AddNumberToObject(schema, "minimum", option->min);
-    cJSON_AddNumberToObject(schema, "maximum", option->max);
-}
-
-static void add_seed_limits(cJSON *schema) {
-    const double largest = 9007199254740991.0; // that a JSON number holds exactly
-    cJSON_AddNumberToObject(schema, "minimum", -1);
-    cJSON_AddNumberToObject(schema, "maximum", largest);
-}
-
-static void add_choices(cJSON *schema, const struct cli_option *option) {
-    cJSON *names = cJSON_AddArrayToObject(schema, "enum");
-    for (size_t i = 0; names && option->choice && option->choice(i); i++)
-        cJSON_AddItemToArray(names, cJSON_CreateString(option->choice(i)));
-}
-
-// Adds what a value of the option looks like.
-static void add_type(cJSON *schema, const struct cli_option *option) {
-    static const char *const types[] = {
-        [CLI_FLAG] = "boolean", [CLI_STRING] = "string", [CLI_PATH] = "string",
-        [CLI_INT] = "integer",  [CLI_SEED] = "integer",  [CLI_REAL] = "number",
-        [CLI_FLOAT] = "number", [CLI_CHOICE] = "string", [CLI_ENUM] = "string",
-        [CLI_LIST] = "array",
-    };
-    cJSON_AddStringToObject(schema, "type", types[option->kind]);
-    if (option->kind == CLI_SEED) add_seed_limits(schema);
-    if (option->kind == CLI_CHOICE || option->kind == CLI_ENUM) add_choices(schema, option);
-    if (option->kind == CLI_INT || option->kind == CLI_REAL || option->kind == CLI_FLOAT)
-        add_limits(schema, option);
-    if (option->kind != CLI_LIST) return;
-    cJSON *items = cJSON_AddObjectToObject(schema, "items");
-    if (items) cJSON_AddStringToObject(items, "type", "string");
-}
-
-static void add_job_fields(cJSON *properties, const struct job_context *context) {
-    const struct cli_option *option = generate_option_table;
-    for (; option->name; option++) {
-        struct job_error error = {0};
-        char name[JOB_FIELD_NAME];
-        if (option->kind == CLI_HEADING || !option->help) continue;
-        if (!job_field_find(option->name, context, name, &error)) continue;
-        cJSON *schema = get(properties, name) ? NULL : cJSON_AddObjectToObject(properties, name);
-        if (!schema) continue;
-        add_type(schema, option);
-        cJSON_AddStringToObject(schema, "description", option->help);
-    }
-}
-
-// ---- paths ----
 
 static void add_reference(cJSON *content, const char *type, const char *name) {
     char path[120];
@@ -175,7 +120,7 @@ cJSON *openapi_create(const struct job_context *context) {
     if (!document) return NULL;
     cJSON *schemas = get(get(document, "components"), "schemas");
     cJSON_AddStringToObject(get(document, "info"), "version", fum_version());
-    add_job_fields(get(get(schemas, "JobRequest"), "properties"), context);
+    openapi_add_fields(schemas, context);
     for (const struct http_route *route = http_routes; route->method; route++)
         add_route(document, route);
     cJSON_DeleteItemFromObjectCaseSensitive(document, "x-routes");

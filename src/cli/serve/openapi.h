@@ -8,4 +8,7 @@
 // Returns the document, or NULL: memory is out. `context` decides which fields jobs have.
 cJSON *openapi_create(const struct job_context *context);
 
+// Adds the fields of jobs, and those that A1111 and OpenAI have, to the schemas of requests.
+void openapi_add_fields(cJSON *schemas, const struct job_context *context);
+
 #endif
