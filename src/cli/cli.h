@@ -168,5 +168,8 @@ bool cli_json_refused(void);
 // Parses the value at the start of a text; *end: where it ends, or where it is damaged. Free with
 // cJSON_Delete.
 enum cli_json cli_json_parse(cJSON **json, const char *text, size_t bytes, size_t *end);
+// Prints a value in one line as cJSON_PrintUnformatted does, but with all digits of whole numbers.
+// cJSON may round those above 10^15, such as random seeds. The value is as before afterwards.
+char *cli_json_print(cJSON *json);
 
 #endif

@@ -3,6 +3,7 @@
 """full.py FUMAROLE: a server whose disk is full refuses jobs, keeps those that it has, and goes on when there is space."""
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -66,8 +67,30 @@ def look(s, filler):
         check("it stays cancelled", again.job(second)["state"] == "cancelled")
 
 
+def look_at_limit():
+    """A limit of the size of files counts as a full disk, too."""
+    whole = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300000, whole[1]))
+    with tempfile.TemporaryDirectory() as state:
+        with Server(FUMAROLE, state=state) as s:
+            resource.setrlimit(resource.RLIMIT_FSIZE, whole)
+            taken, answer = [], None
+            while len(taken) < 100 and (not answer or answer.status == 201):
+                answer = s.post("/api/jobs", {"prompt": "a fox", "negative_prompt": " " * 15000, "steps": 1, "preview": "none"})
+                taken += [answer.json] * (answer.status == 201)
+            check("a file that may not grow is a full disk", answer.status == 507 and answer.json["error"]["code"] == "no_space", answer.body)
+            check("the server goes on", s.get("/health").status in (200, 503) and s.job(taken[0])["id"] == taken[0]["id"])
+            check("it stops", s.terminate()[0] == 0, s.log)
+        with Server(FUMAROLE, state=state) as s:
+            check("no job is lost", all(s.wait(job)["state"] == "done" for job in taken))
+
+
 def main():
     job_calls.need_device(FUMAROLE)
+    if not os.environ.get("FULL_INSIDE"):
+        look_at_limit()
+        if job_calls.failures:
+            job_calls.finish()
     with tempfile.TemporaryDirectory() as folder:
         if not mount(folder):
             print("skipped: a disk cannot be mounted")

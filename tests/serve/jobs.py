@@ -44,6 +44,9 @@ def draws(s):
     random = s.create(prompt="x", steps=1, seed=-1)
     check("a random seed is settled", random["seeds"] == [random["parameters"]["seed"]] and random["seeds"][0] >= 0, random)
     s.wait(random)
+    large = s.wait(s.create(prompt="x", steps=1, seed=9007199254740987))
+    seeds = large["seeds"] + [large["parameters"]["seed"], large["pictures"][0]["seed"]]
+    check("large seeds keep their digits", seeds == [9007199254740987] * 3, seeds)
     return job
 
 

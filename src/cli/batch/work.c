@@ -99,7 +99,7 @@ static int add_line(struct work *work, int number, const struct job_spec *job) {
     if (!line) return cli_fail("out of memory");
     int count = job->request.options.picture.count > 0 ? job->request.options.picture.count : 1;
     *line = (struct work_line){.number = number, .count = count, .group = find_group(job)};
-    line->fields = cJSON_PrintUnformatted(job->fields);
+    line->fields = cli_json_print(job->fields);
     line->done = calloc((size_t)count, sizeof *line->done);
     work->count++;
     if (!line->fields || !line->done) return cli_fail("out of memory");

@@ -56,7 +56,7 @@ static bool add_event(struct job_watch *watch, const struct job_event *event) {
 
 // Prints a value in one line and frees it.
 static char *print_json(cJSON *json) {
-    char *text = json ? cJSON_PrintUnformatted(json) : NULL;
+    char *text = json ? cli_json_print(json) : NULL;
     cJSON_Delete(json);
     return text;
 }

@@ -14,7 +14,7 @@ void http_answer_json(struct http_response *response, int status, cJSON *value) 
     free(response->body);
     response->status = status;
     response->type = NULL;
-    response->body = value ? cJSON_PrintUnformatted(value) : NULL;
+    response->body = value ? cli_json_print(value) : NULL;
     response->fixed = NULL;
     response->bytes = response->body ? strlen(response->body) : 0;
     cJSON_Delete(value);

@@ -79,7 +79,7 @@ static char *list_seeds(const struct fum_generate_params *params, int count) {
         cJSON *number = cJSON_CreateRaw(text);
         if (!cJSON_AddItemToArray(seeds, number)) cJSON_Delete(number);
     }
-    char *text = cJSON_GetArraySize(seeds) == count ? cJSON_PrintUnformatted(seeds) : NULL;
+    char *text = cJSON_GetArraySize(seeds) == count ? cli_json_print(seeds) : NULL;
     cJSON_Delete(seeds);
     return text;
 }
@@ -102,8 +102,8 @@ static enum store_result store_texts(struct live_job *live, const struct jobs_ne
 // Keeps a job that is in the list.
 static enum jobs_result keep_job(struct live_job *live, const struct jobs_new *job) {
     struct fum_generate_params params = generate_request_params(&job->spec->request);
-    char *fields = cJSON_PrintUnformatted(job->spec->fields);
-    char *parameters = cJSON_PrintUnformatted(job->spec->parameters);
+    char *fields = cli_json_print(job->spec->fields);
+    char *parameters = cli_json_print(job->spec->parameters);
     char *seeds = list_seeds(&params, live->count);
     struct store_job row = {.fields = fields, .parameters = parameters, .seeds = seeds};
     enum store_result result = STORE_FAILED;

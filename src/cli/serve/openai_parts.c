@@ -92,7 +92,7 @@ static bool take_part(void *user, const struct http_part *part) {
 static cJSON *check_texts(struct api_call *call, cJSON *object) {
     struct job_json_error error;
     cJSON *checked = NULL;
-    char *text = cJSON_PrintUnformatted(object);
+    char *text = cli_json_print(object);
     cJSON_Delete(object);
     if (!text) {
         api_refuse_memory(call);

@@ -38,7 +38,7 @@ static void send_text(struct stream *s, char *text) {
 // Sends an event, and frees its object.
 static void send_event(struct stream *s, const char *name, cJSON *object) {
     static const char shape[] = "event: %s\ndata: %s\n\n";
-    char *json = object ? cJSON_PrintUnformatted(object) : NULL;
+    char *json = object ? cli_json_print(object) : NULL;
     size_t size = json ? strlen(json) + strlen(name) + sizeof shape : 0;
     char *text = size ? malloc(size) : NULL;
     if (text) snprintf(text, size, shape, name, json);

@@ -162,7 +162,7 @@ static cJSON *make_info(struct result *r) {
     sdapi_format_time(api_member_number(r->job, "created"), when);
     put_text(r, info, "job_timestamp", when);
     put_lists(r, info);
-    char *text = r->no_memory ? NULL : cJSON_PrintUnformatted(info);
+    char *text = r->no_memory ? NULL : cli_json_print(info);
     cJSON_Delete(info);
     cJSON *value = text ? cJSON_CreateString(text) : NULL;
     cJSON_free(text);

@@ -19,6 +19,17 @@ void store_log(const struct store *store, enum fum_log_level level, const char *
     log->fn(log->user, level, line);
 }
 
+// Returns the number of the system's last error with a file of the database, or with its log. The
+// connection forgets that of a write that was cut short.
+static int last_system_error(sqlite3 *db) {
+    sqlite3_file *log = NULL;
+    int system = sqlite3_system_errno(db);
+    if (!system) sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &system);
+    if (!system) sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &system);
+    return system;
+}
+
 static bool is_no_space(int code, int system) {
     if ((code & 0xff) == SQLITE_FULL) return true;
     return (code & 0xff) == SQLITE_IOERR &&
@@ -27,7 +38,7 @@ static bool is_no_space(int code, int system) {
 
 enum store_result store_why(struct store *store) {
     int code = sqlite3_extended_errcode(store->db);
-    if (is_no_space(code, sqlite3_system_errno(store->db))) return STORE_NO_SPACE;
+    if (is_no_space(code, last_system_error(store->db))) return STORE_NO_SPACE;
     if (code == SQLITE_CONSTRAINT_UNIQUE) return STORE_USED;
     store_log(store, FUM_LOG_ERROR, "%s/jobs.sqlite: %s", store->dir, sqlite3_errmsg(store->db));
     return STORE_FAILED;
