@@ -310,7 +310,8 @@ def test_refusals(folder):
              (("--listen-port", str(taken.getsockname()[1])), str(taken.getsockname()[1])),
              (("--api-key-file", empty), empty), (("--api-key-file", broken), broken),
              (("--api-key-file", os.path.join(folder, "missing")), "missing"), (("argument",), "argument"),
-             (("--max-queue", "many"), "many"), (("--log", "loud"), "loud")]
+             (("--max-queue", "many"), "many"), (("--log", "loud"), "loud"), (("--cors", "*"), "*"),
+             (("--cors", "https://a.example/"), "a.example/")]
     for arguments, word in cases:
         status, out, err = refuse(PROGRAM, "--state", os.path.join(folder, "state"), *arguments)
         check(status in (1, 2) and out == "", (arguments, status, out))

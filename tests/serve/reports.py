@@ -147,16 +147,22 @@ def test_going_down():
     """A waiting call gets 503, an event stream ends, and the exit is not held up."""
     with Server(PROGRAM, "-m", MODEL) as server:
         job = server.post("/api/jobs", {"prompt": "a", "steps": 50, "batch_count": 100}).json
-        ended = []
+        ended, waited = [], []
+        waits = threading.Thread(target=lambda: waited.append(server.post("/sdapi/v1/txt2img", {"prompt": "a", "steps": 2})))
+        waits.start()
         stream = threading.Thread(target=lambda: ended.append(server.get(f"/api/jobs/{job['id']}/events")))
         stream.start()
         while (now := server.get(f"/api/jobs/{job['id']}").json)["progress"] is None:
             check(now["state"] in ("queued", "running"), now)
             time.sleep(0.02)
+        while server.get("/api/jobs?state=queued").json["jobs"] == []:
+            time.sleep(0.02)
         began = time.monotonic()
         check(server.stop() == 0, "".join(server.log))
         check(time.monotonic() - began < (15 if SANITIZED else 3), f"{time.monotonic() - began:.1f} s")
         stream.join()
+        waits.join()
+        check(waited and waited[0].status == 503 and "going down" in waited[0].json["detail"], "the waiting call")
         check(ended and b"event: progress" in ended[0].body, "events")
 
 

@@ -10,6 +10,15 @@
 #include <string.h>
 #include <time.h>
 
+// True for a scheme, a host, and maybe a port, as browsers send their origin.
+static bool is_origin(const char *text) {
+    const char *host = strstr(text, "://");
+    if (!host || host == text || !host[3]) return false;
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c >= 0x7f) return false;
+    return !strpbrk(host + 3, "/?#@*,");
+}
+
 // Stores what is to be listened on. Without a key, that is this machine alone. Returns 0, or prints
 // the error and returns an exit status.
 static int check_address(const struct serve_options *options, struct http_params *params) {
@@ -22,6 +31,9 @@ static int check_address(const struct serve_options *options, struct http_params
         return cli_fail("--listen-ip needs an address in numbers such as 127.0.0.1 or ::1, not "
                         "\"%s\"",
                         cli_show(options->listen_ip).text);
+    if (options->cors && !is_origin(options->cors))
+        return cli_fail("--cors needs an origin such as https://example.org, not \"%s\"",
+                        cli_show(options->cors).text);
     if (!params->loopback && !options->api_key_file)
         return cli_fail("--listen-ip %s can be reached from other machines, which needs a key: "
                         "give --api-key-file FILE",
