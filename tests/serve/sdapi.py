@@ -238,6 +238,17 @@ def test_lists(server):
     check(get("scripts") == {"txt2img": [], "img2img": []}, get("scripts"))
 
 
+def test_description(server):
+    schemas = server.get("/openapi.json").json["components"]["schemas"]
+    for name, fields in (("Txt2ImgRequest", {"steps": "integer", "enable_hr": "boolean", "cfg_scale": "number"}),
+                         ("Img2ImgRequest", {"init_images": "array"}),
+                         ("ExtrasRequest", {"upscaler_1": "string"}), ("GenerationsRequest", {"n": "integer", "prompt": "string"}),
+                         ("EditsRequest", {"strength": "number", "mask": "string"})):
+        for field, kind in fields.items():
+            found = schemas[name]["properties"][field]
+            check(found["type"] == kind and found["description"], f"{name}: {field}: {found}")
+
+
 # ---- options ----
 
 def test_options(server):
@@ -350,7 +361,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fumarole-sdapi-") as folder:
         with Server(PROGRAM, *MODELS, state=folder) as server:
             for test in (test_pictures, test_samplers, test_second_pass, test_variations, test_img2img, test_refusals,
-                         test_idempotency, test_progress, test_skip, test_lists, test_png_info, test_extras, test_options):
+                         test_idempotency, test_progress, test_skip, test_lists, test_description, test_png_info, test_extras, test_options):
                 begun = time.monotonic()
                 test(server)
                 print(f"{test.__name__}: {time.monotonic() - begun:.1f} s", flush=True)

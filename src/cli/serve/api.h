@@ -33,6 +33,7 @@ struct api_field {
     const char *field;   // of jobs, that it sets; messages about that one name this. NULL: none
     const char *neutral; // JSON array of values that do nothing, beside null, 0, "", false, …
     unsigned routes;     // bits of the routes that take it
+    const char *help;    // for /openapi.json; NULL: that of the job's field
 };
 
 // A request on its way to a job.

@@ -83,6 +83,7 @@ static void add_api_type(cJSON *schema, const struct api_field *field, const cJS
 
 static const char *describe_use(const struct api_field *field, const cJSON *own) {
     const cJSON *text = get(own, "description");
+    if (field->help) return field->help;
     if (field->use == API_NOTHING) return "taken, without effect";
     if (field->use == API_NEUTRAL) return "only values that do nothing are taken";
     return text ? text->valuestring : "as the original API has it";

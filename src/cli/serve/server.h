@@ -8,6 +8,8 @@
 #include "metrics.h"
 #include "serve_options.h"
 
+#include <stdatomic.h>
+
 struct options;
 
 struct server {
@@ -19,7 +21,7 @@ struct server {
     struct generate_options defaults; // of fields that are left out
     struct fum_log log;               // of the queue, the devices and the files
     struct options *a1111_options;    // options_store.h
-    int port;                         // that is listened on
+    atomic_int port;                  // that is listened on
 };
 
 // ---- server_jobs.c ----
