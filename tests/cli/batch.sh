@@ -78,34 +78,34 @@ check "and rows for them" whole out 5
 check "with the same bytes" same_files before out
 
 # ---- kills ----
-for i in $(seq 20); do echo "{\"prompt\": \"a cat\", \"seed\": $((7 * i)), \"batch_count\": 2, \"steps\": 5}"; done >forty.jsonl
-check "40 pictures" batch forty.jsonl -o whole
-check "40 rows" whole whole 40
+for i in $(seq 12); do echo "{\"prompt\": \"a cat\", \"seed\": $((7 * i)), \"batch_count\": 2, \"steps\": 5}"; done >many.jsonl
+check "24 pictures" batch many.jsonl -o whole
+check "24 rows" whole whole 24
 for _ in 1 2; do
     before=$(rows killed)
-    batch forty.jsonl -o killed &
+    batch many.jsonl -o killed &
     subshell=$!
     while [ "$(rows killed)" -le $((before + 2)) ] && kill -0 $subshell 2>/dev/null; do sleep 0.02; done
     sleep "0.0$((RANDOM % 10))"
     pkill -9 -P $subshell
     wait $subshell 2>/dev/null
 done
-check "the killed batch is not whole" test "$(rows killed)" -lt 40
-check "it goes on" batch forty.jsonl -o killed
-check "to 40 rows" whole killed 40
+check "the killed batch is not whole" test "$(rows killed)" -lt 24
+check "it goes on" batch many.jsonl -o killed
+check "to 24 rows" whole killed 24
 check "with the same bytes" same_files whole killed
 
-"$fumarole" batch forty.jsonl -o stopped -m "$model" -W 16 -H 16 -q >out.txt 2>err.txt &
+"$fumarole" batch many.jsonl -o stopped -m "$model" -W 16 -H 16 -q >out.txt 2>err.txt &
 program=$!
 while [ "$(rows stopped)" -lt 2 ] && kill -0 $program 2>/dev/null; do sleep 0.02; done
-status 1 "$fumarole" batch forty.jsonl -o stopped -m "$model" 2>locked.txt
+status 1 "$fumarole" batch many.jsonl -o stopped -m "$model" 2>locked.txt
 check "one batch uses a folder" grep -q 'stopped: another batch is writing there' locked.txt
 kill -INT $program
 wait $program
 check "Ctrl-C ends it with status 130" test $? = 130
 check "and leaves whole pictures" whole stopped "$(rows stopped)"
-check "two painters go on" batch forty.jsonl -o stopped --device 0 --device 0
-check "to 40 rows" whole stopped 40
+check "two painters go on" batch many.jsonl -o stopped --device 0 --device 0
+check "to 24 rows" whole stopped 24
 check "with the same bytes" same_files whole stopped
 
 # ---- ranks ----
@@ -114,7 +114,7 @@ if command -v mpirun >/dev/null && [ -n "${2:-}" ]; then
         OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_btl_vader_single_copy_mechanism=none \
             mpirun --oversubscribe "$@" -m "$model" -W 16 -H 16 -q >out.txt 2>err.txt </dev/null
     }
-    cp forty.jsonl ranks.jsonl
+    cp many.jsonl ranks.jsonl
     echo nonsense >>ranks.jsonl
     ranks -n 2 "$fumarole" batch ranks.jsonl -o ranks &
     subshell=$!
@@ -125,8 +125,8 @@ if command -v mpirun >/dev/null && [ -n "${2:-}" ]; then
     wait $subshell
     check "a rank's death ends mpirun" test $? != 0
     check "two ranks go on" status 1 ranks -n 2 "$fumarole" batch ranks.jsonl -o ranks
-    check "and report a broken line once" test "$(grep -c "^ranks.jsonl: line 21: " err.txt)" = 1
-    check "to 40 rows" whole ranks 40
+    check "and report a broken line once" test "$(grep -c "^ranks.jsonl: line 13: " err.txt)" = 1
+    check "to 24 rows" whole ranks 24
     check "with the same bytes" same_files whole ranks
 fi
 

@@ -227,12 +227,31 @@ static void models_change_and_memory_is_given_back(void **state) {
     end(&f);
 }
 
+static void pictures_are_enlarged(void **state) {
+    (void)state;
+    struct fixture f;
+    struct fum_error err = {0};
+    char words[300];
+    snprintf(words, sizeof words, "--upscale-model %s/upscalers/srvgg_x2.safetensors cat",
+             getenv("FUM_TEST_DATA"));
+    begin(&f, words);
+    ok(draw(&f, 0, &err), &err);
+    assert_int_equal(f.painted.pictures[0].width, 32);
+    f.job.request.options.upscale_model = NULL;
+    ok(draw(&f, 0, &err), &err);
+    assert_int_equal(f.painted.pictures[1].width, 16);
+    f.job.request.options.upscale_model = "nowhere.pth";
+    assert_int_equal(draw(&f, 0, &err), FUM_ERR_IO);
+    end(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_go_on_with_the_same_files),
         cmocka_unit_test(a_picture_carries_what_made_it),
         cmocka_unit_test(progress_and_previews_are_reported),
         cmocka_unit_test(a_job_is_cancelled_within_a_step),
+        cmocka_unit_test(pictures_are_enlarged),
         cmocka_unit_test(models_change_and_memory_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
