@@ -13,8 +13,6 @@
 
 #include <string.h>
 
-enum { COPY_BYTES = 1 << 20 };
-
 struct merge {
     const fum_model *model;
     fum_adapters *set;
@@ -106,34 +104,6 @@ static enum fum_result write_weights(struct merge *m, const fum_loader *loader, 
 
 // ---- folders ----
 
-static enum fum_result copy_bytes(const struct fum_file *from, fum_file_writer *to,
-                                  struct fum_error *err) {
-    uint64_t size = fum_file_size(from), at = 0;
-    uint8_t *block = fum_alloc(COPY_BYTES, 1);
-    enum fum_result result =
-        block ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to copy a file");
-    while (at < size && !result) {
-        uint64_t bytes = FUM_MIN(size - at, (uint64_t)COPY_BYTES);
-        result = fum_file_read_at(from, at, bytes, block, err);
-        if (!result) result = fum_file_write(to, block, (size_t)bytes, err);
-        at += bytes;
-    }
-    fum_free(block);
-    return result;
-}
-
-static enum fum_result copy_file(const char *from, const char *to, struct fum_error *err) {
-    struct fum_file *file = NULL;
-    fum_file_writer *writer = NULL;
-    enum fum_result result = fum_file_open(&file, from, err);
-    if (!result) result = fum_file_begin(&writer, to, err);
-    if (!result) result = copy_bytes(file, writer, err);
-    if (!result) result = fum_file_commit(&writer, err);
-    fum_file_abort(&writer);
-    fum_file_close(&file);
-    return result;
-}
-
 static bool is_same(const char *a, const char *b) {
     struct fum_file_identity x, y;
     return fum_file_identify(a, &x) && fum_file_identify(b, &y) && x.device == y.device &&
@@ -201,7 +171,7 @@ static enum fum_result transfer_file(struct merge *m, const struct folder *f, co
     const char *written = loader ? weights_name(m, name) : name;
     const char *to = written ? fum_path_join(m->arena, f->to, written) : NULL;
     if (!from || !to) return no_memory(m, err);
-    return loader ? write_weights(m, loader, file, to, err) : copy_file(from, to, err);
+    return loader ? write_weights(m, loader, file, to, err) : fum_file_copy(from, to, err);
 }
 
 // Writes a folder of the model and those in it, without hidden ones.

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/macros.h"
 
 #include <string.h>
 
@@ -111,6 +112,34 @@ enum fum_result fum_file_write(fum_file_writer *w, const void *data, size_t byte
     if (bytes) memcpy(buffer->bytes + buffer->used, data, bytes);
     buffer->used += bytes;
     return FUM_OK;
+}
+
+enum fum_result fum_file_copy_bytes(const struct fum_file *from, fum_file_writer *to,
+                                    struct fum_error *err) {
+    enum { BLOCK = 1 << 20 };
+    uint64_t size = fum_file_size(from);
+    uint8_t *block = fum_alloc(BLOCK, 1);
+    enum fum_result result =
+        block ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to copy a file");
+    for (uint64_t at = 0; at < size && !result; at += BLOCK) {
+        size_t bytes = (size_t)FUM_MIN(size - at, (uint64_t)BLOCK);
+        result = fum_file_read_at(from, at, bytes, block, err);
+        if (!result) result = fum_file_write(to, block, bytes, err);
+    }
+    fum_free(block);
+    return result;
+}
+
+enum fum_result fum_file_copy(const char *from, const char *to, struct fum_error *err) {
+    struct fum_file *file = NULL;
+    fum_file_writer *writer = NULL;
+    enum fum_result result = fum_file_open(&file, from, err);
+    if (!result) result = fum_file_begin(&writer, to, err);
+    if (!result) result = fum_file_copy_bytes(file, writer, err);
+    if (!result) result = fum_file_commit(&writer, err);
+    fum_file_abort(&writer);
+    fum_file_close(&file);
+    return result;
 }
 
 void fum_bytes_free(struct fum_bytes *bytes) {

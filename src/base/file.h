@@ -32,6 +32,12 @@ enum fum_result fum_file_read_at(const struct fum_file *file, uint64_t offset, u
 enum fum_result fum_file_read(const char *path, size_t max_bytes, char **text, size_t *bytes,
                               struct fum_error *err);
 
+// Copies a file's bytes into one that is being written.
+enum fum_result fum_file_copy_bytes(const struct fum_file *from, fum_file_writer *to,
+                                    struct fum_error *err);
+// Copies a file to a path, which it replaces once it is whole.
+enum fum_result fum_file_copy(const char *from, const char *to, struct fum_error *err);
+
 // Begins a file of the program's own, such as a cache, that the user did not name. Works as
 // fum_file_begin, but replaces everything of its name except a folder. Follows no link and opens no
 // pipe, since other users may be able to put them there.

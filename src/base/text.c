@@ -149,3 +149,8 @@ struct fum_shown fum_text_show_bytes(const char *text, size_t bytes) {
 struct fum_shown fum_text_show(const char *text) {
     return fum_text_show_bytes(text, strlen(text));
 }
+
+bool fum_text_ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && !strcmp(text + length - tail, end);
+}

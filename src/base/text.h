@@ -21,4 +21,7 @@ struct fum_shown fum_text_show(const char *text);
 // Does the same for text that need not end in NUL.
 struct fum_shown fum_text_show_bytes(const char *text, size_t bytes);
 
+// True if a text ends with another one.
+bool fum_text_ends_with(const char *text, const char *end);
+
 #endif

@@ -14,14 +14,9 @@
 
 // ---- .npz with mu and sigma, as pytorch-fid saves them ----
 
-static bool ends_with(const char *path, const char *end) {
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && !strcmp(path + n - m, end);
-}
-
 // Recognises the name, since PyTorch's files are zip archives, too.
 static bool is_npz(const char *path) {
-    return ends_with(path, ".npz");
+    return fum_text_ends_with(path, ".npz");
 }
 
 static enum fum_result check_shapes(const struct fum_set *set, const struct fum_npy *mu,
@@ -86,7 +81,8 @@ const struct fum_set_kind fum_set_npz = {"statistics (.npz)", is_npz, open_npz};
 // ---- .safetensors with features and logits ----
 
 static bool is_tensors(const char *path) {
-    return ends_with(path, ".safetensors") || ends_with(path, ".pth") || ends_with(path, ".pt");
+    return fum_text_ends_with(path, ".safetensors") || fum_text_ends_with(path, ".pth") ||
+           fum_text_ends_with(path, ".pt");
 }
 
 // Where a tensor of a file goes.

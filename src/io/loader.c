@@ -54,11 +54,6 @@ void fum_loader_close(fum_loader **loader) {
     *loader = NULL;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 // The formats in the order in which they are tried. Those without a parser are recognised because
 // people have such files under the same or a similar name.
 static const struct fum_format *const formats[] = {
@@ -82,7 +77,7 @@ static bool matches(const struct fum_format *format, const uint8_t *begin, size_
 static bool named_as_pickle(const char *path) {
     static const char *const endings[] = {".ckpt", ".pt", ".pth", ".bin", ".pkl"};
     for (size_t i = 0; i < FUM_COUNT(endings); i++)
-        if (ends_with(path, endings[i])) return true;
+        if (fum_text_ends_with(path, endings[i])) return true;
     return false;
 }
 
@@ -204,7 +199,7 @@ static enum fum_result open_index(fum_loader *l, const char *path, struct fum_er
 
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err) {
     enum fum_result result = loader_create(loader, path, err);
-    if (!result && ends_with(path, ".json")) {
+    if (!result && fum_text_ends_with(path, ".json")) {
         result = open_index(*loader, path, err);
     } else if (!result) {
         result = open_file(*loader, path, err);
@@ -268,12 +263,19 @@ size_t fum_loader_count_prefix(const fum_loader *l, const char *prefix, size_t *
     return end - begin;
 }
 
+enum { LONGEST_NAME = 512 };
+
+// Writes prefix + printf(fmt), cut off at the end if it is longer. The prefix is not.
+static void write_name(char name[LONGEST_NAME], const char *prefix, const char *fmt, va_list args) {
+    int n = snprintf(name, LONGEST_NAME, "%s", prefix);
+    vsnprintf(name + n, LONGEST_NAME - (size_t)n, fmt, args);
+}
+
 int fum_loader_dim(const fum_loader *l, const char *prefix, int axis, const char *fmt, ...) {
-    char name[512];
-    int n = snprintf(name, sizeof name, "%s", prefix);
+    char name[LONGEST_NAME];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
+    write_name(name, prefix, fmt, args);
     va_end(args);
     const struct fum_loader_tensor *t = fum_loader_find(l, name);
     return t && axis < t->view.rank && t->view.dim[axis] <= 1000000 ? (int)t->view.dim[axis] : 0;
@@ -290,11 +292,10 @@ int fum_loader_need(const fum_loader *l, const char *prefix, int axis, const cha
 }
 
 bool fum_loader_has(const fum_loader *l, const char *prefix, const char *fmt, ...) {
-    char name[512];
-    int n = snprintf(name, sizeof name, "%s", prefix);
+    char name[LONGEST_NAME];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(name + n, sizeof name - (size_t)n, fmt, args);
+    write_name(name, prefix, fmt, args);
     va_end(args);
     return fum_loader_count_prefix(l, name, NULL) > 0;
 }

@@ -2,6 +2,7 @@
 // Reads the zip archives that torch.save writes since version 1.6.
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/text.h"
 #include "io/torch_reader.h"
 #include "io/zip.h"
 
@@ -54,18 +55,13 @@ static enum fum_result find_in_zip(const struct fum_torch_reader *r, const char 
     return FUM_OK;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 // Finds the pickle, "NAME/data.pkl", whose folder all names begin with.
 static const struct fum_zip_entry *find_pickle(const struct fum_torch_reader *r) {
     struct archive *archive = r->user;
     static const char pickle_name[] = "data.pkl";
     for (size_t i = 0; i < archive->zip.count; i++) {
         const char *name = archive->zip.entries[i].name;
-        if (strcmp(name, pickle_name) && !ends_with(name, "/data.pkl")) continue;
+        if (strcmp(name, pickle_name) && !fum_text_ends_with(name, "/data.pkl")) continue;
         archive->prefix =
             fum_arena_printf(r->arena, "%.*s", (int)(strlen(name) - strlen(pickle_name)), name);
         return &archive->zip.entries[i];

@@ -68,4 +68,9 @@ cJSON *fum_checkpoint_tiny_config(const fum_loader *loader, const struct fum_tin
 cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_family_text *text,
                                   struct fum_error *err);
 
+// Refuses a file for what its tensors show. Returns false.
+bool fum_checkpoint_refuse(const fum_loader *loader, const char *what, struct fum_error *err);
+// Reports that memory ran out for the configuration of a component. Returns NULL.
+cJSON *fum_checkpoint_no_memory(const fum_loader *loader, const char *owner, struct fum_error *err);
+
 #endif

@@ -18,15 +18,16 @@ enum {
 
 #define DIM(axis, ...) fum_loader_dim(loader, prefix, axis, __VA_ARGS__)
 
-static cJSON *no_memory(const fum_loader *loader, const char *owner, struct fum_error *err) {
+cJSON *fum_checkpoint_no_memory(const fum_loader *loader, const char *owner,
+                                struct fum_error *err) {
     fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %s configuration",
                   fum_loader_path(loader), owner);
     return NULL;
 }
 
-static cJSON *no_config(const fum_loader *loader, const char *what, struct fum_error *err) {
+bool fum_checkpoint_refuse(const fum_loader *loader, const char *what, struct fum_error *err) {
     fum_error_set(err, FUM_ERR_FORMAT, "%s: %s", fum_loader_path(loader), what);
-    return NULL;
+    return false;
 }
 
 static bool add_int(cJSON *json, const char *key, int value) {
@@ -82,16 +83,17 @@ static bool read_layer(const fum_loader *loader, const char *prefix, const char 
                        struct levels *u, struct fum_error *err) {
     char name[96];
     if (u->count == MAX_LEVELS || u->read == MAX_LAYERS)
-        return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
+        return fum_checkpoint_refuse(loader, "its UNet has more blocks than any known one", err);
     snprintf(name, sizeof name, "%s.0.in_layers.2.weight", block);
     int channels = fum_loader_need(loader, prefix, 0, name, err),
         depth = transformer_depth(loader, prefix, block);
     if (!channels) return false;
     if (u->read++ && (depth != u->depth[u->count] || channels != u->channels[u->count]))
-        return no_config(loader,
-                         "the layers of one level of its UNet differ in width or depth, which is "
-                         "not supported",
-                         err) != NULL;
+        return fum_checkpoint_refuse(
+            loader,
+            "the layers of one level of its UNet differ in width or depth, which is "
+            "not supported",
+            err);
     u->channels[u->count] = channels;
     u->depth[u->count] = depth;
     if (!depth) return true;
@@ -117,9 +119,8 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
             continue;
         }
         if (!u->read || (u->layers && u->read != u->layers))
-            return no_config(loader,
-                             "the levels of its UNet differ in layers, which is not supported",
-                             err) != NULL;
+            return fum_checkpoint_refuse(
+                loader, "the levels of its UNet differ in layers, which is not supported", err);
         u->layers = u->read;
         u->read = 0;
         u->count++;
@@ -127,13 +128,14 @@ static bool read_levels(const fum_loader *loader, const char *prefix, struct lev
     u->mid_depth = transformer_depth(loader, prefix, "middle_block");
     int last = u->depth[u->count - 1];
     if (!u->context)
-        return no_config(loader, "its UNet has no cross-attention, which is not supported", err) !=
-               NULL;
+        return fum_checkpoint_refuse(
+            loader, "its UNet has no cross-attention, which is not supported", err);
     if (last && u->mid_depth && u->mid_depth != last)
-        return no_config(loader,
-                         "the middle block of its UNet is deeper than the last level, which is not "
-                         "supported",
-                         err) != NULL;
+        return fum_checkpoint_refuse(
+            loader,
+            "the middle block of its UNet is deeper than the last level, which is not "
+            "supported",
+            err);
     return true;
 }
 
@@ -144,7 +146,8 @@ static bool read_named_levels(const fum_loader *loader, const char *prefix, stru
     for (; fum_loader_has(loader, prefix, "down_blocks.%d.", u->count); u->count++) {
         int layers = 0, depth = 0, level = u->count;
         if (level == MAX_LEVELS)
-            return no_config(loader, "its UNet has more blocks than any known one", err) != NULL;
+            return fum_checkpoint_refuse(loader, "its UNet has more blocks than any known one",
+                                         err);
         while (layers < MAX_LAYERS &&
                fum_loader_has(loader, prefix, "down_blocks.%d.resnets.%d.", level, layers))
             layers++;
@@ -171,11 +174,11 @@ static bool read_named_levels(const fum_loader *loader, const char *prefix, stru
            fum_loader_has(loader, prefix, "mid_block.attentions.0.transformer_blocks.%d.",
                           u->mid_depth))
         u->mid_depth++;
-    return u->count && u->context ? true
-                                  : no_config(loader,
-                                              "its UNet has no cross-attention, which is not "
-                                              "supported",
-                                              err) != NULL;
+    return (u->count && u->context) ||
+           fum_checkpoint_refuse(loader,
+                                 "its UNet has no cross-attention, which is not "
+                                 "supported",
+                                 err);
 }
 
 // Adds which levels have no attention to the picture itself, if any have none.
@@ -235,7 +238,7 @@ cJSON *fum_checkpoint_unet_config(const fum_loader *loader, const char *prefix,
                 add_text(json, "act_fn", "silu") && add_int(json, "sample_size", size / 8);
     if (good) return json;
     cJSON_Delete(json);
-    return no_memory(loader, "UNet's", err);
+    return fum_checkpoint_no_memory(loader, "UNet's", err);
 }
 
 // Names of a text encoder's tensors.
@@ -315,5 +318,5 @@ cJSON *fum_checkpoint_text_config(const fum_loader *loader, const struct fum_fam
                 (!d.projection || add_int(json, "projection_dim", d.projection));
     if (good) return json;
     cJSON_Delete(json);
-    return no_memory(loader, "text encoder's", err);
+    return fum_checkpoint_no_memory(loader, "text encoder's", err);
 }

@@ -34,17 +34,6 @@ struct vae_shape {
     bool attention, quant_conv, post_quant_conv;
 };
 
-static cJSON *no_memory(const fum_loader *loader, const char *owner, struct fum_error *err) {
-    fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its %s configuration",
-                  fum_loader_path(loader), owner);
-    return NULL;
-}
-
-static cJSON *no_config(const fum_loader *loader, const char *what, struct fum_error *err) {
-    fum_error_set(err, FUM_ERR_FORMAT, "%s: %s", fum_loader_path(loader), what);
-    return NULL;
-}
-
 static bool read_levels(const fum_loader *loader, const char *prefix, const struct vae_names *names,
                         struct vae_shape *v, struct fum_error *err) {
     int first[MAX_LEVELS];
@@ -74,7 +63,8 @@ static bool read_shape(const fum_loader *loader, const char *prefix, struct vae_
     v->quant_conv = fum_loader_has(loader, prefix, "quant_conv.");
     v->post_quant_conv = fum_loader_has(loader, prefix, "post_quant_conv.");
     if (v->levels && v->layers >= 2) return true;
-    return no_config(loader, "its VAE has no blocks (decoder.up.0) that are known", err) != NULL;
+    return fum_checkpoint_refuse(loader, "its VAE has no blocks (decoder.up.0) that are known",
+                                 err);
 }
 
 static bool add_types(cJSON *json, const char *key, const char *type, int count) {
@@ -112,5 +102,5 @@ cJSON *fum_checkpoint_vae_config(const fum_loader *loader, const char *prefix,
            cJSON_AddBoolToObject(json, "mid_block_add_attention", v.attention);
     if (good) return json;
     cJSON_Delete(json);
-    return no_memory(loader, "VAE's", err);
+    return fum_checkpoint_no_memory(loader, "VAE's", err);
 }

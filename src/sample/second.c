@@ -24,6 +24,13 @@ static struct fum_sample_eval *first_half(struct fum_sample_builder *builder, in
     return ev;
 }
 
+// Adds the last step, which is its first half alone. Returns false if i is another one.
+static bool add_last(struct fum_sample_builder *builder, int i) {
+    if (i + 1 < builder->steps) return false;
+    first_half(builder, i, 0);
+    return true;
+}
+
 // Builds Heun's method (Karras et al. 2022, algorithm 1 without churn), the mean of the derivatives
 // at both ends. history[2] holds the first one.
 bool fum_build_heun(struct fum_sample_builder *builder) {
@@ -72,10 +79,7 @@ bool fum_build_dpm2(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
         double next = builder->sigma[i + 1];
-        if (i + 1 == builder->steps) {
-            first_half(builder, i, 0);
-            break;
-        }
+        if (add_last(builder, i)) break;
         double middle = log_middle(builder->sigma[i], next);
         first_half(builder, i, middle);
         second_half(builder, i, middle, next);
@@ -86,10 +90,7 @@ bool fum_build_dpm2(struct fum_sample_builder *builder) {
 bool fum_build_dpm2_a(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
-        if (i + 1 == builder->steps) {
-            first_half(builder, i, 0);
-            break;
-        }
+        if (add_last(builder, i)) break;
         double up, down;
         fum_sample_build_ancestral(builder, builder->sigma[i], builder->sigma[i + 1], &down, &up);
         double middle = log_middle(builder->sigma[i], down);
@@ -105,10 +106,7 @@ bool fum_build_dpm2_a(struct fum_sample_builder *builder) {
 bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
-        if (i + 1 == builder->steps) {
-            first_half(builder, i, 0);
-            break;
-        }
+        if (add_last(builder, i)) break;
         double up, down;
         fum_sample_build_ancestral(builder, builder->sigma[i], builder->sigma[i + 1], &down, &up);
         double middle = sqrt(builder->sigma[i] * down), ratio = down / builder->sigma[i]; // e^-h
@@ -130,10 +128,7 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
 bool fum_build_dpmpp_sde(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
-        if (i + 1 == builder->steps) {
-            first_half(builder, i, 0);
-            break;
-        }
+        if (add_last(builder, i)) break;
         double s = builder->sigma[i], middle = sqrt(s * builder->sigma[i + 1]);
         double exact = sqrt(builder->exact[i] * builder->exact[i + 1]);
         double up, down;

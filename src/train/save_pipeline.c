@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "io/folder.h"
 #include "model/components.h"
 
@@ -13,43 +14,11 @@ static enum fum_result no_memory(struct fum_error *err) {
     return fum_error_set(err, FUM_ERR_NOMEM, "no memory to save a model");
 }
 
-static enum fum_result copy_bytes(const struct fum_file *from, fum_file_writer *to,
-                                  struct fum_error *err) {
-    enum { CHUNK = 1 << 20 };
-    uint64_t size = fum_file_size(from);
-    void *chunk = fum_alloc(CHUNK, 1);
-    enum fum_result result = chunk ? FUM_OK : no_memory(err);
-    for (uint64_t at = 0; at < size && !result; at += CHUNK) {
-        size_t bytes = (size_t)FUM_MIN(size - at, (uint64_t)CHUNK);
-        result = fum_file_read_at(from, at, bytes, chunk, err);
-        if (!result) result = fum_file_write(to, chunk, bytes, err);
-    }
-    fum_free(chunk);
-    return result;
-}
-
-static enum fum_result copy_file(const char *from, const char *to, struct fum_error *err) {
-    struct fum_file *file = NULL;
-    fum_file_writer *writer = NULL;
-    enum fum_result result = fum_file_open(&file, from, err);
-    if (!result) result = fum_file_begin(&writer, to, err);
-    if (!result) result = copy_bytes(file, writer, err);
-    if (!result) result = fum_file_commit(&writer, err);
-    fum_file_abort(&writer);
-    fum_file_close(&file);
-    return result;
-}
-
-static bool ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && !strcmp(text + length - tail, end);
-}
-
 // True if the file holds weights, or lists files that do.
 static bool is_weights(const char *name) {
-    return ends_with(name, ".safetensors") || ends_with(name, ".bin") ||
-           ends_with(name, ".index.json") || ends_with(name, ".index.fp16.json") ||
-           ends_with(name, ".msgpack");
+    return fum_text_ends_with(name, ".safetensors") || fum_text_ends_with(name, ".bin") ||
+           fum_text_ends_with(name, ".index.json") ||
+           fum_text_ends_with(name, ".index.fp16.json") || fum_text_ends_with(name, ".msgpack");
 }
 
 // True if a parameter of the component is trained.
@@ -72,7 +41,7 @@ enum fum_result fum_train_copy_folder(struct fum_training *t, const char *from, 
              *target = fum_path_join(t->arena, to, names.names[i]);
         if (!source || !target) return no_memory(err);
         bool copied = !fum_path_is_dir(source) && (weights || !is_weights(names.names[i]));
-        if (copied) result = copy_file(source, target, err);
+        if (copied) result = fum_file_copy(source, target, err);
     }
     return result;
 }
@@ -102,7 +71,7 @@ static enum fum_result copy_indices(struct fum_training *t, const char *from, co
         char *source = fum_path_join(t->arena, from, names[i]),
              *target = fum_path_join(t->arena, dir, names[i]);
         if (!source || !target) return no_memory(err);
-        if (fum_path_may_exist(source)) result = copy_file(source, target, err);
+        if (fum_path_may_exist(source)) result = fum_file_copy(source, target, err);
     }
     return result;
 }

@@ -68,8 +68,8 @@ static bool is_file(const char *path) {
 // Prepares a conversion. *single: the result is one file.
 static enum fum_result begin(struct fum_converter *c, bool *single) {
     const char *output = c->params->output;
-    c->blocks = fum_convert_ends_with(output, ".gguf");
-    *single = c->blocks || fum_convert_ends_with(output, ".safetensors");
+    c->blocks = fum_text_ends_with(output, ".gguf");
+    *single = c->blocks || fum_text_ends_with(output, ".safetensors");
     c->arena = fum_arena_create();
     if (!c->arena) return fum_convert_no_memory(c);
     if (!*single && has_other_ending(output))

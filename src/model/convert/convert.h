@@ -67,7 +67,6 @@ enum fum_result fum_convert_choose_types(struct fum_converter *c, struct fum_con
 
 // ---- list.c ----
 
-bool fum_convert_ends_with(const char *text, const char *end);
 // Adds a tensor; its name is copied.
 enum fum_result fum_convert_add(struct fum_converter *c, struct fum_convert_file *file,
                                 const char *name, const struct fum_view *view);

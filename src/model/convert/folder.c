@@ -98,7 +98,7 @@ static bool is_weights(const char *name) {
                                           ".pth",         ".gguf",      ".msgpack", ".onnx",
                                           ".h5",          ".index.json"};
     for (size_t i = 0; i < FUM_COUNT(endings); i++)
-        if (fum_convert_ends_with(name, endings[i])) return true;
+        if (fum_text_ends_with(name, endings[i])) return true;
     return strstr(name, ".index.") != NULL;
 }
 

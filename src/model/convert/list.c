@@ -3,6 +3,7 @@
 #include "model/convert/convert.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "graph/graph.h"
 #include "io/gguf_write.h"
 #include "weights/packing.h"
@@ -10,11 +11,6 @@
 #include <string.h>
 
 enum { FILE_TYPE_F32 = 0, FILE_TYPE_F16 = 1, FILE_TYPE_BF16 = 32 }; // GGUF's numbers
-
-bool fum_convert_ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && !strcmp(text + length - tail, end);
-}
 
 enum fum_result fum_convert_add(struct fum_converter *c, struct fum_convert_file *file,
                                 const char *name, const struct fum_view *view) {
@@ -190,7 +186,7 @@ enum fum_result fum_convert_write(struct fum_converter *c, const char *path,
     enum fum_result result = fum_convert_choose_types(c, file);
     c->writing = path;
     if (result) return result;
-    if (fum_convert_ends_with(path, ".gguf")) return write_gguf(c, path, architecture, file);
+    if (fum_text_ends_with(path, ".gguf")) return write_gguf(c, path, architecture, file);
     result = fum_convert_add_text(c, file, "format", "pt");
     return result ? result : write_safetensors(c, path, file);
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "model/embedded.h"
 
 #include <stdio.h>
@@ -127,7 +128,7 @@ static enum fum_result add_weight(struct fum_converter *c, void *user, const cha
         own.dim[2] = own.dim[3] = 1;
         own.rank = 4;
     }
-    if (l->openclip && fum_convert_ends_with(out.text, "text_projection")) {
+    if (l->openclip && fum_text_ends_with(out.text, "text_projection")) {
         struct joined *joined = compute_view(c, &own, write_transposed);
         if (!joined) return fum_convert_no_memory(c);
         joined->parts[0] = *view;
@@ -166,8 +167,8 @@ static enum fum_result list_component(struct fum_converter *c, const fum_model *
 // ---- small files ----
 
 static bool is_small_file(const char *name) {
-    return (fum_convert_ends_with(name, ".json") && !strstr(name, ".index.")) ||
-           fum_convert_ends_with(name, ".txt");
+    return (fum_text_ends_with(name, ".json") && !strstr(name, ".index.")) ||
+           fum_text_ends_with(name, ".txt");
 }
 
 static enum fum_result embed_file(struct fum_converter *c, const char *path, const char *name,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "graph/graph.h"
 
 enum { MAX_NAME = FUM_TRAIN_NAME, MAX_RANK = 4096 };
@@ -25,19 +26,14 @@ bool fum_lora_owns(const char *name) {
     return !strncmp(name, "lora_", 5);
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && !strcmp(text + length - tail, end);
-}
-
 bool fum_lora_is_alpha(const char *name) {
-    return fum_lora_owns(name) && ends_with(name, ".alpha");
+    return fum_lora_owns(name) && fum_text_ends_with(name, ".alpha");
 }
 
 void fum_lora_initialise(const struct fum_training *t, const char *name,
                          struct fum_initial *initial) {
     (void)t;
-    if (ends_with(name, ".lora_up.weight"))
+    if (fum_text_ends_with(name, ".lora_up.weight"))
         *initial = (struct fum_initial){FUM_INITIAL_CONSTANT, 0, NULL};
 }
 
@@ -45,7 +41,7 @@ void fum_lora_initialise(const struct fum_training *t, const char *name,
 
 static bool ends_with_any(const char *name, const char *const *ends) {
     for (; *ends; ends++)
-        if (ends_with(name, *ends)) return true;
+        if (fum_text_ends_with(name, *ends)) return true;
     return false;
 }
 
@@ -130,7 +126,7 @@ static size_t list_alphas(struct fum_training *t, const float *alpha,
     for (int i = 0; i < t->now->num_trained; i++) {
         char text[FUM_TRAIN_NAME];
         const char *name = fum_lora_file_name(fum_tensor_name(t->now->network[i]), text);
-        if (!ends_with(name, down)) continue;
+        if (!fum_text_ends_with(name, down)) continue;
         int length = (int)(strlen(name) - strlen(down));
         list[count].name = fum_arena_printf(t->arena, "%.*s.alpha", length, name);
         if (list[count].name)

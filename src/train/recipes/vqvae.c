@@ -4,47 +4,21 @@
 // moving averages of the encoder's outputs instead if loss.codebook is ema (its appendix A.1).
 #include "train/recipes/codebook.h"
 
-#include <stdio.h>
-
 #include "base/error.h"
 #include "base/file.h"
+#include "train/recipes/vae_config.h"
 
 FUM_SETTING_NAMES(codebook_name, "gradient", "ema")
-
-// Adds the integer setting "model.KEY" to the configuration.
-static void copy_int(struct fum_settings *s, cJSON *json, const char *key, int64_t max) {
-    char name[64];
-    snprintf(name, sizeof name, "model.%s", key);
-    cJSON_AddNumberToObject(json, key, (double)fum_settings_int(s, name, 1, max));
-}
-
-static void add_blocks(cJSON *json, const char *key, const char *type, int count) {
-    cJSON *list = cJSON_AddArrayToObject(json, key);
-    for (int i = 0; i < count; i++) cJSON_AddItemToArray(list, cJSON_CreateString(type));
-}
 
 // Returns the configuration as diffusers' VQModel writes it.
 static cJSON *describe(struct fum_training *t) {
     struct fum_settings *s = &t->settings;
-    int channels[FUM_VAE_MAX_BLOCKS];
-    int levels = fum_settings_ints(s, "model.block_out_channels", channels, FUM_VAE_MAX_BLOCKS);
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "_class_name", "VQModel");
-    cJSON_AddStringToObject(json, "act_fn", "silu");
-    cJSON_AddItemToObject(json, "block_out_channels", cJSON_CreateIntArray(channels, levels));
-    add_blocks(json, "down_block_types", "DownEncoderBlock2D", levels);
-    add_blocks(json, "up_block_types", "UpDecoderBlock2D", levels);
-    cJSON_AddNumberToObject(json, "in_channels", t->channels);
-    cJSON_AddNumberToObject(json, "out_channels", t->channels);
-    cJSON_AddNumberToObject(json, "sample_size", t->width);
-    copy_int(s, json, "layers_per_block", 16);
-    copy_int(s, json, "latent_channels", FUM_VAE_MAX_LATENT);
-    copy_int(s, json, "vq_embed_dim", FUM_VAE_MAX_LATENT);
-    copy_int(s, json, "num_vq_embeddings", 1 << 20);
-    copy_int(s, json, "norm_num_groups", 1 << 16);
+    cJSON *json = fum_vae_describe(t, "VQModel");
+    fum_vae_copy_int(s, json, "vq_embed_dim", FUM_VAE_MAX_LATENT);
+    fum_vae_copy_int(s, json, "num_vq_embeddings", 1 << 20);
+    fum_vae_copy_int(s, json, "norm_num_groups", 1 << 16);
     cJSON_AddStringToObject(json, "norm_type", "group");
-    cJSON_AddBoolToObject(json, "mid_block_add_attention",
-                          fum_settings_bool(s, "model.mid_block_add_attention"));
+    fum_vae_copy_bool(s, json, "mid_block_add_attention");
     cJSON_AddNumberToObject(json, "scaling_factor", 1);
     return json;
 }
