@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/utf8.h"
+#include "io/image.h"
 
 #include <string.h>
 
@@ -10,6 +11,7 @@ enum {
     ENTRY_BYTES = 12,
     CODE_BYTES = 8, // in front of a comment: which characters it has
     TAG_EXIF = 0x8769,
+    TAG_NOTE = 0x927c,
     TAG_COMMENT = 0x9286,
 };
 
@@ -88,19 +90,47 @@ static char *copy_text(const uint8_t *text, size_t bytes) {
     return out;
 }
 
-char *fum_exif_comment(const uint8_t *data, size_t bytes) {
+// ---- values ----
+
+// A value outside of its directory.
+struct value {
+    const uint8_t *data; // NULL: there is none
+    size_t bytes;
+};
+
+// Finds the value of a tag in the EXIF directory, at least `least` bytes and one more.
+static struct value find_value(const uint8_t *data, size_t bytes, uint32_t tag, size_t least) {
+    const struct block b = {data, bytes, data[0] == 'M'};
+    size_t exif = find_entry(&b, get_number(&b, 4, 4), TAG_EXIF),
+           entry = exif ? find_entry(&b, get_number(&b, exif + 8, 4), tag) : 0;
+    if (!entry) return (struct value){0};
+    size_t count = get_number(&b, entry + 4, 4), at = get_number(&b, entry + 8, 4);
+    if (count <= least || at > bytes || bytes - at < count) return (struct value){0};
+    return (struct value){data + at, count};
+}
+
+static char *find_comment(const uint8_t *data, size_t bytes) {
+    const struct value v = find_value(data, bytes, TAG_COMMENT, CODE_BYTES);
+    if (!v.data) return NULL;
+    const uint8_t *text = v.data + CODE_BYTES;
+    bool wide = !memcmp(v.data, "UNICODE", CODE_BYTES - 1);
+    return wide ? convert_utf16(text, v.bytes - CODE_BYTES) : copy_text(text, v.bytes - CODE_BYTES);
+}
+
+// Returns the maker's note if this program is the maker.
+static char *find_note(const uint8_t *data, size_t bytes) {
+    static const char maker[] = FUM_IMAGE_REQUEST_KEY;
+    const struct value v = find_value(data, bytes, TAG_NOTE, sizeof maker);
+    if (!v.data || memcmp(v.data, maker, sizeof maker)) return NULL;
+    return copy_text(v.data + sizeof maker, v.bytes - sizeof maker);
+}
+
+char *fum_exif_find_text(const uint8_t *data, size_t bytes, const char *key) {
     if (bytes >= 6 && !memcmp(data, "Exif\0\0", 6)) {
         data += 6;
         bytes -= 6;
     }
     if (bytes < 8 || (memcmp(data, "II*\0", 4) && memcmp(data, "MM\0*", 4))) return NULL;
-    const struct block b = {data, bytes, data[0] == 'M'};
-    size_t exif = find_entry(&b, get_number(&b, 4, 4), TAG_EXIF),
-           entry = exif ? find_entry(&b, get_number(&b, exif + 8, 4), TAG_COMMENT) : 0;
-    if (!entry) return NULL;
-    size_t count = get_number(&b, entry + 4, 4), at = get_number(&b, entry + 8, 4);
-    if (count <= CODE_BYTES || at > bytes || bytes - at < count) return NULL;
-    const uint8_t *text = data + at + CODE_BYTES;
-    bool wide = !memcmp(data + at, "UNICODE", CODE_BYTES - 1);
-    return wide ? convert_utf16(text, count - CODE_BYTES) : copy_text(text, count - CODE_BYTES);
+    if (!strcmp(key, "parameters")) return find_comment(data, bytes);
+    return strcmp(key, FUM_IMAGE_REQUEST_KEY) ? NULL : find_note(data, bytes);
 }

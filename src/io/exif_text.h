@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Reads and writes the comment in a block of EXIF, where pictures other than PNG carry their
-// parameters.
+// Reads and writes the texts in a block of EXIF, where pictures other than PNG carry what they were
+// made with. The parameters are the comment, the request is a note of the maker.
 #ifndef FUM_IO_EXIF_TEXT_H
 #define FUM_IO_EXIF_TEXT_H
 
 #include <fumarole/core.h>
 
-// Returns the UserComment of a block (from the byte order on, or with "Exif" and two zeros before
-// it) as UTF-8, freed with fum_free. NULL: it has none, or memory is out.
-char *fum_exif_comment(const uint8_t *block, size_t bytes);
-// Returns a block, from the byte order on, with this UserComment in UTF-16, as piexif writes it for
-// A1111. Freed with fum_free. NULL: memory is out.
-uint8_t *fum_exif_write_comment(const char *text, size_t *bytes);
+// Returns the text with this key, "parameters" or FUM_IMAGE_REQUEST_KEY, of a block (from the byte
+// order on, or with "Exif" and two zeros before it) as UTF-8, freed with fum_free. NULL: it has
+// none, or memory is out.
+char *fum_exif_find_text(const uint8_t *block, size_t bytes, const char *key);
+
+struct fum_exif_texts {
+    const char *parameters;
+    const char *request; // NULL: none
+};
+// Returns a block, from the byte order on, with these texts. The UserComment is in UTF-16, as
+// piexif writes it for A1111. Freed with fum_free. NULL: memory is out.
+uint8_t *fum_exif_write(const struct fum_exif_texts *texts, size_t *bytes);
 
 #endif

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
-// The block is big-endian: a directory with one entry, the place of the EXIF directory, whose one
-// entry is the comment (EXIF 2.3, sections 4.5 and 4.6).
+// The block is big-endian: a directory with one entry, the place of the EXIF directory, whose
+// entries are the note and the comment (EXIF 2.3, sections 4.5 and 4.6).
 #include "io/exif_text.h"
 
 #include "base/alloc.h"
 #include "base/utf8.h"
+#include "io/image.h"
 
 #include <string.h>
 
-enum {
-    FIRST = 8,                   // place of the first directory
-    DIRECTORY = 2 + 12 + 4,      // one of one entry
-    SECOND = FIRST + DIRECTORY,  // place of the second
-    COMMENT = SECOND + DIRECTORY // place of the comment
-};
-enum { TAG_EXIF = 0x8769, TAG_COMMENT = 0x9286, TYPE_LONG = 4, TYPE_UNDEFINED = 7 };
+// Bytes of a directory.
+#define DIRECTORY(entries) (2 + 12 * (size_t)(entries) + 4)
+
+enum { FIRST = 8, CODE_BYTES = 8 }; // FIRST: place of the first directory
+enum { TAG_EXIF = 0x8769, TAG_NOTE = 0x927c, TAG_COMMENT = 0x9286 };
+enum { TYPE_LONG = 4, TYPE_UNDEFINED = 7 };
 
 static void put16(uint8_t *p, uint32_t value) {
     p[0] = (uint8_t)(value >> 8);
@@ -30,14 +30,17 @@ struct entry {
     uint32_t tag, type, count, value;
 };
 
-// Writes a directory of one entry, which no other follows.
-static void put_directory(uint8_t *p, const struct entry *entry) {
-    put16(p, 1);
-    put16(p + 2, entry->tag);
-    put16(p + 4, entry->type);
-    put32(p + 6, entry->count);
-    put32(p + 10, entry->value);
-    put32(p + 14, 0);
+// Writes a directory, which no other follows.
+static void put_directory(uint8_t *p, const struct entry *entries, uint32_t count) {
+    put16(p, count);
+    p += 2;
+    for (uint32_t i = 0; i < count; i++, p += 12) {
+        put16(p, entries[i].tag);
+        put16(p + 2, entries[i].type);
+        put32(p + 4, entries[i].count);
+        put32(p + 8, entries[i].value);
+    }
+    put32(p, 0);
 }
 
 // Writes a character as UTF-16; returns its bytes.
@@ -51,19 +54,39 @@ static size_t put_utf16(uint8_t *p, uint32_t c) {
     return 4;
 }
 
-uint8_t *fum_exif_write_comment(const char *text, size_t *bytes) {
-    size_t length = strlen(text), used, at = COMMENT;
-    uint8_t *block = fum_calloc(COMMENT + 8 + 2 * length, 1); // UTF-16 has at most twice the bytes
+// Writes a text in UTF-16 with its code. Returns its bytes.
+static size_t put_comment(uint8_t *p, const char *text) {
+    size_t length = strlen(text), at = CODE_BYTES, used;
+    memcpy(p, "UNICODE\0", CODE_BYTES);
+    for (size_t i = 0; i < length; i += used)
+        at += put_utf16(p + at, fum_utf8_next(text + i, length - i, &used));
+    return at;
+}
+
+// Writes the name of the maker and the text. Returns the bytes of both.
+static size_t put_note(uint8_t *p, const char *text) {
+    static const char maker[] = FUM_IMAGE_REQUEST_KEY;
+    memcpy(p, maker, sizeof maker);
+    memcpy(p + sizeof maker, text, strlen(text));
+    return sizeof maker + strlen(text);
+}
+
+uint8_t *fum_exif_write(const struct fum_exif_texts *texts, size_t *bytes) {
+    uint32_t count = texts->request ? 2 : 1;
+    size_t second = FIRST + DIRECTORY(1), comment = second + DIRECTORY(count);
+    size_t note_room = texts->request ? strlen(texts->request) + sizeof FUM_IMAGE_REQUEST_KEY : 0;
+    // UTF-16 has at most twice the bytes.
+    uint8_t *block =
+        fum_calloc(comment + CODE_BYTES + 2 * strlen(texts->parameters) + note_room, 1);
     if (!block) return NULL;
+    size_t note = comment + put_comment(block + comment, texts->parameters);
+    *bytes = note + (texts->request ? put_note(block + note, texts->request) : 0);
+    const struct entry entries[] = {
+        {TAG_NOTE, TYPE_UNDEFINED, (uint32_t)(*bytes - note), (uint32_t)note},
+        {TAG_COMMENT, TYPE_UNDEFINED, (uint32_t)(note - comment), (uint32_t)comment}};
     memcpy(block, "MM\0*", 4);
     put32(block + 4, FIRST);
-    memcpy(block + at, "UNICODE\0", 8);
-    at += 8;
-    for (size_t i = 0; i < length; i += used)
-        at += put_utf16(block + at, fum_utf8_next(text + i, length - i, &used));
-    put_directory(block + FIRST, &(struct entry){TAG_EXIF, TYPE_LONG, 1, SECOND});
-    put_directory(block + SECOND,
-                  &(struct entry){TAG_COMMENT, TYPE_UNDEFINED, (uint32_t)(at - COMMENT), COMMENT});
-    *bytes = at;
+    put_directory(block + FIRST, &(struct entry){TAG_EXIF, TYPE_LONG, 1, (uint32_t)second}, 1);
+    put_directory(block + second, entries + 2 - count, count);
     return block;
 }

@@ -70,10 +70,17 @@ static enum fum_result attempt(struct writer *w, const struct fum_picture *pictu
     return FUM_OK;
 }
 
-// Writes the comment's block behind the name that a JPEG's marker has.
-static bool add_exif(struct writer *w, const char *text) {
+// Writes the texts' block behind the name that a JPEG's marker has. The request is left out if both
+// together are too long for a marker.
+static bool add_exif(struct writer *w, const struct fum_picture *picture) {
+    struct fum_exif_texts texts = {picture->parameters, picture->request};
     size_t bytes = 0;
-    uint8_t *block = fum_exif_write_comment(text, &bytes);
+    uint8_t *block = fum_exif_write(&texts, &bytes);
+    if (block && texts.request && bytes + PREFIX > MAX_MARKER) {
+        fum_free(block);
+        texts.request = NULL;
+        block = fum_exif_write(&texts, &bytes);
+    }
     w->exif = block ? fum_alloc(bytes + PREFIX, 1) : NULL;
     if (w->exif) {
         memcpy(w->exif, "Exif\0\0", PREFIX);
@@ -93,7 +100,7 @@ static enum fum_result encode(const struct fum_picture *picture, uint8_t **bytes
     w.errors.emit_message = on_message;
     w.jpeg.client_data = &w;
     w.row = fum_alloc((size_t)picture->width, (size_t)picture->channels);
-    if (!w.row || (picture->parameters && !add_exif(&w, picture->parameters)))
+    if (!w.row || (picture->parameters && !add_exif(&w, picture)))
         result = fum_error_set(err, FUM_ERR_NOMEM, "no memory for a JPEG");
     if (!result) result = attempt(&w, picture, err);
     jpeg_destroy_compress(&w.jpeg);

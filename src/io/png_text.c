@@ -111,7 +111,7 @@ char *fum_png_find_text(const struct fum_image_file *file, const char *key) {
             return found;
         }
         if (!memcmp(type, "eXIf", 4) && !comment && !strcmp(key, "parameters"))
-            comment = fum_exif_comment(chunk.data, chunk.bytes);
+            comment = fum_exif_find_text(chunk.data, chunk.bytes, "parameters");
         at += length + 12;
     }
     return comment;

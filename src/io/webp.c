@@ -27,8 +27,8 @@ static const uint8_t *find_exif(const struct fum_image_file *file, size_t *bytes
 
 static char *find_text(const struct fum_image_file *file, const char *key) {
     size_t bytes = 0;
-    const uint8_t *exif = strcmp(key, "parameters") ? NULL : find_exif(file, &bytes);
-    return exif ? fum_exif_comment(exif, bytes) : NULL;
+    const uint8_t *exif = find_exif(file, &bytes);
+    return exif ? fum_exif_find_text(exif, bytes, key) : NULL;
 }
 
 #ifdef FUM_HAS_WEBP

@@ -28,7 +28,8 @@ static void put24(uint8_t *p, int value) {
 static uint8_t *add_comment(const struct fum_picture *picture, const uint8_t *webp, size_t bytes,
                             size_t *count) {
     size_t exif_bytes = 0, even;
-    uint8_t *exif = fum_exif_write_comment(picture->parameters, &exif_bytes);
+    const struct fum_exif_texts texts = {picture->parameters, picture->request};
+    uint8_t *exif = fum_exif_write(&texts, &exif_bytes);
     even = exif_bytes + (exif_bytes & 1);
     *count = bytes + CHUNK + FEATURES + CHUNK + even;
     uint8_t *out = exif ? fum_calloc(*count, 1) : NULL;

@@ -116,6 +116,11 @@ for name in sampler-euler_a all ddim quoted; do
     "$fumarole" generate -q --from-png "$name.png" -o again.png >/dev/null 2>err.txt || { cat err.txt; exit 1; }
     cmp "$name.png" again.png || exit 1
 done
+for ending in jpg webp; do
+    "$fumarole" generate -q --from-png all.png -o "first.$ending" >/dev/null || exit 1
+    "$fumarole" generate -q --from-png "first.$ending" -o "second.$ending" >/dev/null || exit 1
+    cmp "first.$ending" "second.$ending" || exit 1
+done
 "$fumarole" generate -q --from-png all.png -s 1 -o again.png >/dev/null && ! cmp -s all.png again.png || exit 1
 mkdir -p other/place && mv "$model" other/place/moved
 FUMAROLE_MODELS=$PWD/other/place "$fumarole" generate -q --from-png quoted.png -o again.png >/dev/null || exit 1

@@ -31,14 +31,14 @@ static bool can_write(const char *name) {
     return fum_image_check_ending(name, NULL) == FUM_OK;
 }
 
-// Writes a picture under a name, and reads picture and parameters back.
-static void write_and_read(const char *name, int channels, const char *text) {
+// Writes a picture under a name, and reads the picture and both texts back.
+static void write_and_read(const char *name, int channels, const char *text, const char *request) {
     uint8_t pixels[4 * W * H];
     struct fum_error err = {0};
     struct fum_bitmap back = {0};
     struct fum_metadata *metadata = NULL;
     fill(pixels, channels);
-    ok(fum_image_write(name, &(struct fum_picture){pixels, W, H, channels, text, NULL, 0}, &err),
+    ok(fum_image_write(name, &(struct fum_picture){pixels, W, H, channels, text, request, 0}, &err),
        &err);
     ok(fum_image_read(name, channels, &back, NULL, &err), &err);
     assert_int_equal(back.width, W);
@@ -47,6 +47,8 @@ static void write_and_read(const char *name, int channels, const char *text) {
     fum_bitmap_free(&back);
     ok(fum_metadata_read(&metadata, name, &err), &err);
     if (text) assert_string_equal(metadata->parameters, text);
+    if (request) assert_string_equal(metadata->request, request);
+    if (!request) assert_null(metadata->request);
     fum_metadata_destroy(&metadata);
     unlink(name);
 }
@@ -61,8 +63,8 @@ static void jpeg_and_webp_read_back(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         for (size_t k = 0; k < sizeof texts / sizeof *texts && can_write(names[i]); k++) {
-            write_and_read(names[i], 3, texts[k]);
-            write_and_read(names[i], 1, texts[k]);
+            write_and_read(names[i], 3, texts[k], NULL);
+            write_and_read(names[i], 1, texts[k], "{\"prompt\": \"a \xc3\xa9toile\"}");
         }
 }
 
@@ -73,10 +75,31 @@ static void the_comment_is_piexifs(void **state) {
         "\0\x01\x92\x86\0\x07\0\0\0\x0c\0\0\0\x2c\0\0\0\0UNICODE\0\0a\0b";
     size_t bytes = 0;
     (void)state;
-    uint8_t *block = fum_exif_write_comment("ab", &bytes);
+    uint8_t *block = fum_exif_write(&(struct fum_exif_texts){"ab", NULL}, &bytes);
     assert_int_equal(bytes, sizeof wanted - 1);
     assert_memory_equal(block, wanted, bytes);
     fum_free(block);
+}
+
+// A marker of a JPEG holds 64 KiB: the request gives way to the parameters.
+static void a_request_that_is_too_long_is_left_out(void **state) {
+    (void)state;
+    uint8_t pixels[3 * W * H];
+    struct fum_error err = {0};
+    struct fum_metadata *metadata = NULL;
+    char *request = malloc(70000);
+    memset(request, 'x', 70000 - 1);
+    request[70000 - 1] = 0;
+    if (!can_write("x.jpg")) skip();
+    fill(pixels, 3);
+    const struct fum_picture picture = {pixels, W, H, 3, "a cat", request, 0};
+    ok(fum_image_write("write-long.jpg", &picture, &err), &err);
+    ok(fum_metadata_read(&metadata, "write-long.jpg", &err), &err);
+    assert_string_equal(metadata->parameters, "a cat");
+    assert_null(metadata->request);
+    fum_metadata_destroy(&metadata);
+    unlink("write-long.jpg");
+    free(request);
 }
 
 // A PNG of two pixels side by side with an orientation of 6 is upright when it stands.
@@ -123,6 +146,7 @@ static void names_choose_the_format(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jpeg_and_webp_read_back), cmocka_unit_test(the_comment_is_piexifs),
+        cmocka_unit_test(a_request_that_is_too_long_is_left_out),
         cmocka_unit_test(pngs_are_turned_by_exif), cmocka_unit_test(names_choose_the_format)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
