@@ -17,10 +17,10 @@
 enum {
     SCHEMA_VERSION = 1,
     CACHE_KIB = 2048,
-    CHECKPOINT_PAGES = 128,
-    LOG_BYTES = 1 << 20,    // of the write-ahead log, once a longer one was needed
-    BUSY_MS = 5000,         // waits that long for another reader of the file
-    ROOM_BYTES = 256 << 10, // kept free for the records of jobs at work
+    CHECKPOINT_PAGES = 64,
+    LOG_BYTES = 1 << 20,   // of the write-ahead log, once a longer one was needed
+    BUSY_MS = 5000,        // waits that long for another reader of the file
+    ROOM_BYTES = 64 << 10, // kept free for the records of jobs at work
 };
 
 static const char SCHEMA[] =
