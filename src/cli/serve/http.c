@@ -114,7 +114,7 @@ static enum MHD_Result begin(struct http_exchange *exchange) {
     }
     if (!good) {
         exchange->answered = true;
-        exchange->unread = exchange->head.has_body;
+        exchange->unread = exchange->head.has_body || exchange->link->surplus;
         if (!exchange->unread) return MHD_YES; // so that the connection stays
         return http_send(exchange);
     }

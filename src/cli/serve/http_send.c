@@ -33,7 +33,10 @@ static void add_headers(const struct http_exchange *exchange, struct MHD_Respons
     if (response->retry_after) snprintf(seconds, sizeof seconds, "%d", response->retry_after);
     if (!bodiless)
         add_header(answer, "Content-Type", response->type ? response->type : "application/json");
-    if (!response->type) add_header(answer, "Cache-Control", "no-store");
+    if (response->etag[0])
+        add_header(answer, "Cache-Control", "no-cache"); // compare it each time
+    else
+        add_header(answer, "Cache-Control", "no-store");
     add_header(answer, "X-Content-Type-Options", "nosniff");
     add_header(answer, "Content-Security-Policy",
                "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; "
