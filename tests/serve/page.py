@@ -202,6 +202,9 @@ def keep(browser, server):
     dialog = page.get_by_role("dialog", name="blue car")
     check("Guidance" in dialog.inner_text() and "ddim" in dialog.inner_text(), "the large view has the parameters")
     visit.shoot("viewer")
+    with page.expect_download() as download:
+        dialog.get_by_role("link", name="Save").click()
+    check(download.value.suggested_filename == "blue-car-8.png", f"Save gives {download.value.suggested_filename}")
     dialog.get_by_role("button", name="Delete").press("Enter")
     dialog.get_by_role("button", name="for good").press("Enter")
     visit.until("document.querySelectorAll('#pictures img[alt=\"blue car\"]').length === 2")

@@ -2,7 +2,8 @@
 // The server's page: a form that starts jobs, the queue, and the gallery of finished pictures.
 // Pictures from messages are drawn on canvases, since the page's policy allows no data: addresses.
 
-const POLL_BUSY = 2000, POLL_IDLE = 4000, POLL_GONE = 3000, POLL_HIDDEN = 10000; // milliseconds between looks at the queue
+// Milliseconds between looks at the queue.
+const POLL_BUSY = 2000, POLL_IDLE = 4000, POLL_GONE = 3000, POLL_HIDDEN = 10000;
 const MAX_STREAMS = 2; // a browser opens six connections to a host, for all tabs together
 const GALLERY_PAGE = 24, LIST_LIMIT = 100, QUEUE_LIMIT = 50;
 const FAILED_SECONDS = 3600; // how long failures of earlier visits are shown
@@ -52,7 +53,8 @@ const get = (path) => request("GET", path);
 
 // Makes random characters for an Idempotency-Key. randomUUID needs https, which few servers have.
 function makeKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function say(text) {
@@ -125,7 +127,8 @@ const normalise = (name) => name.toLowerCase().replace(/[\s_-]/g, "");
 // Selects a value in a list, in any spelling. What the list lacks is added.
 function choose(select, value) {
   const name = normalise(String(value ?? "")), wanted = name === "automatic" ? "" : name;
-  let option = Array.from(select.options).find((o) => normalise(o.value) === wanted || o.dataset.names?.split("|").includes(wanted));
+  const fits = (option) => normalise(option.value) === wanted || option.dataset.names?.split("|").includes(wanted);
+  let option = Array.from(select.options).find(fits);
   if (!option) select.append((option = make("option", { value }, String(value))));
   select.value = option.value;
 }
@@ -169,7 +172,6 @@ async function loadNames(id, path, nameOf) {
 }
 
 async function loadLists() {
-  await loadModels();
   // A list that is missing leaves its field with the default.
   await Promise.allSettled([
     loadNames("sampling_method", "sdapi/v1/samplers", (row) => row.name),
@@ -197,15 +199,21 @@ class Mask {
     canvas.onpointerup = canvas.onpointercancel = () => this.release();
     canvas.onpointerleave = () => this.leave();
     canvas.onkeydown = (event) => this.type(event);
-    canvas.onkeyup = (event) => event.key === " " && this.release();
+    canvas.onkeyup = (event) => {
+      if (event.key === " ") this.release();
+    };
     canvas.onfocus = () => this.showBrush();
-    canvas.onblur = () => (this.release(), this.leave());
+    canvas.onblur = () => {
+      this.release();
+      this.leave();
+    };
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
   }
 
   open(bitmap) {
     this.picture = bitmap;
-    for (const canvas of [this.layer, this.tint]) Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+    const { width, height } = bitmap;
+    for (const canvas of [this.layer, this.tint]) Object.assign(canvas, { width, height });
     this.strokes = [];
     this.replay();
     this.fit();
@@ -224,8 +232,8 @@ class Mask {
   // Sizes the canvas to the room that the form has, in pixels of the screen.
   fit() {
     if (!this.picture) return;
-    const style = getComputedStyle(this.canvas.parentElement);
-    const room = this.canvas.parentElement.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const box = this.canvas.parentElement, style = getComputedStyle(box);
+    const room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     if (room <= 0) return;
     const { width, height } = this.picture;
     const scale = Math.min(room / width, Math.max(320, innerHeight * 0.5) / height);
@@ -253,10 +261,10 @@ class Mask {
   }
 
   showRing(context) {
-    const scale = this.canvas.width / this.layer.width;
+    const scale = this.canvas.width / this.layer.width, radius = Math.max(2, (this.brush / 2) * scale);
     for (const [colour, width] of [["#000", 3], ["#fff", 1.5]]) {
       context.beginPath();
-      context.arc(this.pointer.x * scale, this.pointer.y * scale, Math.max(2, (this.brush / 2) * scale), 0, 2 * Math.PI);
+      context.arc(this.pointer.x * scale, this.pointer.y * scale, radius, 0, 2 * Math.PI);
       context.strokeStyle = colour;
       context.lineWidth = width * devicePixelRatio;
       context.stroke();
@@ -326,9 +334,11 @@ class Mask {
 
   move(event) {
     if (!this.picture) return;
-    for (const part of event.getCoalescedEvents?.() ?? []) if (this.line) (this.pointer = this.locate(part)), this.extend();
-    this.pointer = this.locate(event);
-    if (this.line) this.extend();
+    const parts = this.line ? event.getCoalescedEvents?.() ?? [] : []; // where it was in between
+    for (const part of [...parts, event]) {
+      this.pointer = this.locate(part);
+      if (this.line) this.extend();
+    }
     this.show();
   }
 
@@ -358,7 +368,10 @@ class Mask {
       this.step(moves[event.key], event.shiftKey);
     } else if (event.key === " ") {
       this.showBrush();
-      if (!this.line) this.begin(), this.tell();
+      if (!this.line) {
+        this.begin();
+        this.tell();
+      }
     } else if (event.key.toLowerCase() === "e") {
       const other = this.erases ? "paint" : "erase";
       document.querySelector(`input[name="tool"][value="${other}"]`).checked = true;
@@ -383,9 +396,10 @@ class Mask {
 
   tell() {
     const { width, height } = this.layer, { x, y } = this.pointer;
-    const pixel = this.layer.getContext("2d").getImageData(Math.min(width - 1, x), Math.min(height - 1, y), 1, 1).data;
-    byId("mask-status").textContent = `Column ${Math.round((100 * x) / width)} %, row ${Math.round((100 * y) / height)} %, ${
-      pixel[3] > 127 ? "painted" : "not painted"}.`;
+    const context = this.layer.getContext("2d");
+    const [, , , painted] = context.getImageData(Math.min(width - 1, x), Math.min(height - 1, y), 1, 1).data;
+    const [column, row] = [x / width, y / height].map((share) => Math.round(100 * share));
+    byId("mask-status").textContent = `Column ${column} %, row ${row} %, ${painted > 127 ? "painted" : "not painted"}.`;
   }
 
   // Returns the mask as a PNG in base64, white where it is painted; null: nothing is.
@@ -424,7 +438,8 @@ async function openStart(file, name = file.name) {
   start = { base64: await encodePicture(file, bitmap) };
   byId("start").hidden = false;
   mask.open(bitmap);
-  byId("mask-status").textContent = `${shorten(name || "Picture", 40)}, ${bitmap.width} × ${bitmap.height} pixels.${describeFit(bitmap)}`;
+  const size = `${bitmap.width} × ${bitmap.height} pixels`;
+  byId("mask-status").textContent = `${shorten(name || "Picture", 40)}, ${size}.${describeFit(bitmap)}`;
 }
 
 // Says what becomes of a picture whose shape is not that of the form.
@@ -495,7 +510,11 @@ function addLora(name, weight = 1, rest = "") {
   if (Array.from(list.children).some((row) => row.dataset.name === name)) return;
   const row = make("li", {}, make("span", { className: "name" }, name),
     make("input", { type: "number", step: 0.05, value: weight, "aria-label": `Weight of ${name}` }));
-  const remove = button("Remove", () => (row.remove(), byId("lora").focus(), keepForm()));
+  const remove = button("Remove", () => {
+    row.remove();
+    byId("lora").focus();
+    keepForm();
+  });
   remove.setAttribute("aria-label", `Remove ${name}`);
   row.append(remove);
   row.dataset.name = name;
@@ -624,7 +643,8 @@ class Row {
     this.detail = make("p", { className: "detail" });
     this.bar = make("progress", { max: 1, "aria-label": `Progress of ${shorten(name)}` });
     this.button = make("button", { type: "button", className: "quiet", onclick: () => this.press() });
-    this.element = make("li", {}, make("div", { className: "about" }, this.title, this.bar, this.detail), this.button);
+    const about = make("div", { className: "about" }, this.title, this.bar, this.detail);
+    this.element = make("li", {}, about, this.button);
     this.update(job);
   }
 
@@ -718,10 +738,11 @@ function announce(job) {
   if (!ours.has(job.id)) return;
   const name = shorten(titleOf(job.parameters));
   if (job.state === "running") say(`Drawing ${name} …`);
-  if (job.state === "failed") alarm(sentence(`“${name}” failed: ${job.error?.message ?? "the server does not say why"}`));
+  if (job.state === "failed") alarm(sentence(`“${name}” failed: ${job.error?.message ?? "no reason is given"}`));
   if (job.state !== "done") return;
   const seeds = job.pictures.map((picture) => picture.seed);
-  say(seeds.length === 1 ? `${name} is finished, with seed ${seeds[0]}.` : `${name}: ${seeds.length} pictures are finished.`);
+  if (seeds.length === 1) say(`${name} is finished, with seed ${seeds[0]}.`);
+  else say(`${name}: ${seeds.length} pictures are finished.`);
 }
 
 function showRow(job) {
@@ -733,7 +754,8 @@ function showRow(job) {
 // Orders the rows: running ones, then those that wait by their age, then failures.
 function showQueue() {
   const rank = { running: 0, queued: 1, failed: 2 };
-  const rows = [...active.values()].sort((a, b) => rank[a.job.state] - rank[b.job.state] || a.job.created - b.job.created);
+  const order = (a, b) => rank[a.job.state] - rank[b.job.state] || a.job.created - b.job.created;
+  const rows = [...active.values()].sort(order);
   const list = byId("jobs");
   rows.forEach((row, index) => {
     if (list.children[index] !== row.element) list.insertBefore(row.element, list.children[index] ?? null);
@@ -814,7 +836,8 @@ async function lookAt(id, crowded) {
 async function showDevices() {
   const { devices } = await get("api/devices");
   byId("devices").replaceChildren(...devices.map((device) => {
-    const memory = device.memory_total ? ` · ${formatGiB(device.memory_used)} of ${formatGiB(device.memory_total)} GiB` : "";
+    const [used, total] = [device.memory_used, device.memory_total].map(formatGiB);
+    const memory = device.memory_total ? ` · ${used} of ${total} GiB` : "";
     const model = device.model ? ` · ${device.model}` : "";
     return make("li", { className: device.state }, `${device.name} · ${device.state}${model}${memory}`);
   }));
@@ -833,7 +856,10 @@ async function look() {
   let delay = active.size ? POLL_BUSY : POLL_IDLE;
   try {
     await Promise.all([refresh(), showDevices()]);
-    if (alarmKind === "gone") calm(), say("The server answers again.");
+    if (alarmKind === "gone") {
+      calm();
+      say("The server answers again.");
+    }
     if (!models.size) await begin();
   } catch (error) {
     delay = POLL_GONE;
@@ -855,8 +881,9 @@ const altOf = (job, picture) => job.parameters.prompt?.trim() || `Picture with s
 
 function describePicture(job, picture) {
   const p = job.parameters;
-  return [`Seed ${picture.seed}`, `${p.steps} steps`, `${picture.width} × ${picture.height}`,
-    p.cfg_scale == null ? null : `guidance ${p.cfg_scale}`, p.sampling_method, p.scheduler, job.model].filter(Boolean);
+  const guidance = p.cfg_scale == null ? null : `guidance ${p.cfg_scale}`;
+  const size = `${picture.width} × ${picture.height}`;
+  return [`Seed ${picture.seed}`, `${p.steps} steps`, size, guidance, p.sampling_method, p.scheduler, job.model].filter(Boolean);
 }
 
 // Makes a line of items that is only broken between them.
@@ -867,8 +894,9 @@ function makeDetail(items) {
 }
 
 function makeImage(job, picture, className = "") {
-  return make("img", { src: addressOf(picture), alt: altOf(job, picture), width: picture.width, height: picture.height,
-    loading: "lazy", decoding: "async", className });
+  const { width, height } = picture;
+  return make("img", {
+    src: addressOf(picture), alt: altOf(job, picture), width, height, loading: "lazy", decoding: "async", className });
 }
 
 function addPicture(job, picture) {
@@ -880,9 +908,11 @@ function addPicture(job, picture) {
   const title = make("p", { className: "title", id: titleId }, titleOf(job.parameters));
   const again = button("Use again", () => useAgain(card));
   again.setAttribute("aria-describedby", titleId);
-  const open = make("button", { type: "button", className: "open", onclick: () => showViewer(card) }, makeImage(job, picture));
-  card.element = make("li", {}, make("figure", {}, open,
-    make("figcaption", {}, title, makeDetail(describePicture(job, picture)), make("div", { className: "tools" }, again, makeSave(job, picture, titleId)))));
+  const open = make("button", { type: "button", className: "open", onclick: () => showViewer(card) });
+  open.append(makeImage(job, picture));
+  const tools = make("div", { className: "tools" }, again, makeSave(job, picture, titleId));
+  const caption = make("figcaption", {}, title, makeDetail(describePicture(job, picture)), tools);
+  card.element = make("li", {}, make("figure", {}, open, caption));
   cards.set(picture.id, card);
   const list = byId("pictures");
   list.insertBefore(card.element, Array.from(list.children).find((element) => isNewer(card, element.card)) ?? null);
@@ -898,7 +928,8 @@ function isNewer(a, b) {
 
 function makeSave(job, picture, titleId) {
   const name = titleOf(job.parameters).replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 40);
-  return make("a", { className: "button", href: addressOf(picture), download: `${name || "picture"}-${picture.seed}.png`,
+  return make("a", {
+    className: "button", href: addressOf(picture), download: `${name || "picture"}-${picture.seed}.png`,
     "aria-describedby": titleId }, "Save");
 }
 
@@ -944,12 +975,14 @@ async function deletePicture(card, pressed) {
 
 function showViewer(card) {
   const { job, picture } = card, viewer = byId("viewer");
-  const rows = { seed: picture.seed, size: `${picture.width} × ${picture.height}`, model: job.model, ...job.parameters };
+  const size = `${picture.width} × ${picture.height}`;
+  const rows = { seed: picture.seed, size, model: job.model, ...job.parameters };
   for (const name of ["prompt", "width", "height", "batch_count"]) delete rows[name];
   rows.seed = picture.seed;
   const list = make("dl");
   for (const [name, value] of Object.entries(rows)) {
-    const field = document.querySelector(`label[for="${name}"]`)?.textContent ?? capitalise(name.replaceAll("_", " "));
+    const label = document.querySelector(`label[for="${name}"]`);
+    const field = label?.textContent ?? capitalise(name.replaceAll("_", " "));
     if (value !== "" && value != null && !(Array.isArray(value) && !value.length))
       list.append(make("dt", {}, field), make("dd", {}, showValue(value)));
   }
@@ -968,7 +1001,9 @@ function showViewer(card) {
     if (event.key === "ArrowLeft") turn(-1);
     if (event.key === "ArrowRight") turn(1);
   };
-  viewer.onclick = (event) => event.target === viewer && viewer.close();
+  viewer.onclick = (event) => {
+    if (event.target === viewer) viewer.close();
+  };
   viewer.onclose = () => {
     viewer.replaceChildren();
     if (document.activeElement === document.body) card.element.querySelector("button").focus();
@@ -991,8 +1026,9 @@ async function loadOlder() {
 // ---- pictures that are dropped, pasted or chosen ----
 
 // The names that A1111's text has for fields of the form.
-const TEXT_FIELDS = { Prompt: "prompt", "Negative prompt": "negative_prompt", Steps: "steps", "CFG scale": "cfg_scale",
-  Seed: "seed", "Size-1": "width", "Size-2": "height", Sampler: "sampling_method", "Schedule type": "scheduler", Model: "model" };
+const TEXT_FIELDS = {
+  Prompt: "prompt", "Negative prompt": "negative_prompt", Steps: "steps", "CFG scale": "cfg_scale", Seed: "seed",
+  "Size-1": "width", "Size-2": "height", Sampler: "sampling_method", "Schedule type": "scheduler", Model: "model" };
 
 // Fills in the form from what a picture says of its making. One that says nothing is a picture to
 // start from.
@@ -1004,15 +1040,18 @@ async function readSettings(file) {
     return say(`${file.name || "The picture"} holds no settings, so it is the picture to start from.`);
   }
   const fields = { batch_count: 1 };
-  for (const [name, id] of Object.entries(TEXT_FIELDS))
-    if (parameters[name] !== undefined) fields[id] = NUMBERS.includes(id) ? Number(parameters[name]) : parameters[name];
+  for (const [name, id] of Object.entries(TEXT_FIELDS)) {
+    const value = parameters[name];
+    if (value !== undefined) fields[id] = NUMBERS.includes(id) ? Number(value) : value;
+  }
   fillForm(fields);
   byId("prompt").focus();
   return say(`The form has the settings of ${file.name || "the picture"}.`);
 }
 
 function takeFiles(files) {
-  const file = Array.from(files).find((one) => one.type.startsWith("image/") || /\.(png|jpe?g|webp)$/i.test(one.name));
+  const isPicture = (file) => file.type.startsWith("image/") || /\.(png|jpe?g|webp)$/i.test(file.name);
+  const file = Array.from(files).find(isPicture);
   if (!file) return alarm("Only pictures can be dropped here.");
   calm("refusal");
   return readSettings(file).catch(report);
@@ -1041,12 +1080,19 @@ function watchDrops() {
 // ---- start ----
 
 function watchForm() {
-  byId("form").onsubmit = (event) => (event.preventDefault(), submit());
+  const send = (event) => {
+    event.preventDefault();
+    submit();
+  };
+  byId("form").onsubmit = send;
   byId("form").onkeydown = (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.preventDefault(), submit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event);
   };
   byId("form").oninput = () => keepForm();
-  byId("model").onchange = () => (showModel(), keepForm());
+  byId("model").onchange = () => {
+    showModel();
+    keepForm();
+  };
   byId("swap").onclick = () => {
     [byId("width").value, byId("height").value] = [byId("height").value, byId("width").value];
     keepForm();
@@ -1056,11 +1102,19 @@ function watchForm() {
     byId("lora").value = "";
     keepForm();
   };
-  byId("extras").querySelector("button").onclick = () => (extras = {}, showExtras(), keepForm(), byId("draw").focus());
+  byId("extras").querySelector("button").onclick = () => {
+    extras = {};
+    showExtras();
+    keepForm();
+    byId("draw").focus();
+  };
 }
 
 function watchStart() {
-  byId("init_img").onchange = (event) => event.target.files[0] ? openStart(event.target.files[0]).catch(report) : closeStart();
+  byId("init_img").onchange = ({ target }) => {
+    if (target.files[0]) openStart(target.files[0]).catch(report);
+    else closeStart();
+  };
   byId("read").onchange = (event) => {
     if (event.target.files[0]) takeFiles(event.target.files);
     event.target.value = "";
@@ -1069,14 +1123,20 @@ function watchStart() {
   byId("mask-clear").onclick = () => mask.add("clear", "Nothing is painted.");
   byId("mask-fill").onclick = () => mask.add("fill", "All of it is painted.");
   byId("mask-invert").onclick = () => mask.add("invert", "What was painted is kept, and the other parts change.");
-  byId("match").onclick = () => (matchSides(), keepForm());
-  byId("remove").onclick = () => (closeStart(), byId("init_img").focus());
+  byId("match").onclick = () => {
+    matchSides();
+    keepForm();
+  };
+  byId("remove").onclick = () => {
+    closeStart();
+    byId("init_img").focus();
+  };
 }
 
 async function begin() {
-  await loadLists();
+  await loadModels();
   restoreForm();
-  await loadOlder();
+  await Promise.all([loadLists(), loadOlder()]);
 }
 
 watchForm();
