@@ -8,6 +8,7 @@
 #include "serve_log.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 // True for a scheme, a host, and maybe a port, as browsers send their origin.
@@ -41,6 +42,15 @@ static int check_address(const struct serve_options *options, struct http_params
     return 0;
 }
 
+// Makes room for the files of all connections, where the system's limit is lower.
+static void raise_file_limit(void) {
+    const rlim_t needed = 4096;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= needed) return;
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void wait_for_signal(void) {
     const struct timespec piece = {.tv_nsec = 20000000};
     while (!cli_interrupted()) nanosleep(&piece, NULL);
@@ -72,6 +82,7 @@ int server_run(const struct serve_options *options) {
     if (status == 0 && options->api_key_file) status = http_keys_read(&keys, options->api_key_file);
     if (status == 0 && !(server.metrics = metrics_create())) status = cli_fail("no memory");
     params.keys = keys;
+    raise_file_limit();
     if (status == 0) {
         status = server_open_jobs(&server);
         if (status == 0) status = answer(&server, &params);
