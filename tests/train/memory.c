@@ -32,7 +32,8 @@ static void open_adapter(struct fum_training *t, const char *const *settings, in
     ok(fum_settings_create(&t->settings, t->arena, "lora", fum_recipe_text("lora"), &err), &err);
     for (int i = 0; i < count; i++) ok(fum_settings_assign(&t->settings, settings[i], &err), &err);
     ok(fum_train_read_options(t, &err), &err);
-    t->rows = t->options.batch;
+    t->ranks.count = 1;
+    ok(fum_train_divide_batch(t, &err), &err);
     ok(fum_random_model_create(&t->model, "sd1.5", &err), &err);
     ok(t->recipe->configure(t, &err), &err);
 }
