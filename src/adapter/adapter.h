@@ -42,9 +42,13 @@ bool fum_adapters_find_product(const fum_adapters *adapters, const char *compone
                                const char *module, struct fum_adapters_product *product);
 // True if some layer of the component has a product.
 bool fum_adapters_have_products(const fum_adapters *adapters, const char *component);
+// True if both sets have products of the same ranks for the same layers of the component, so that
+// one graph serves both. Each may be NULL.
+bool fum_adapters_same_products(const fum_adapters *a, const fum_adapters *b,
+                                const char *component);
 
-// Stores the names of a component's weights that the set changes, and returns their number.
-// `names` may be NULL: only counts.
+// Stores the names of a component's weights that the set changes or adds by products, and returns
+// their number. `names` may be NULL: only counts.
 size_t fum_adapters_list(const fum_adapters *adapters, const char *component, const char **names);
 
 // A weight that a set changes.

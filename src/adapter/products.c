@@ -132,10 +132,37 @@ static bool is_of(const struct product *p, const char *component) {
     return !strcmp(p->changes[0].target->component, component);
 }
 
+// Returns the component's next product from *at on, and steps behind it. NULL: there is none.
+static const struct product *next_of(const fum_adapter_products *products, const char *component,
+                                     size_t *at) {
+    while (products && *at < products->count)
+        if (is_of(&products->list[(*at)++], component)) return &products->list[*at - 1];
+    return NULL;
+}
+
 bool fum_adapter_products_any(const fum_adapter_products *products, const char *component) {
-    for (size_t i = 0; products && i < products->count; i++)
-        if (is_of(&products->list[i], component)) return true;
-    return false;
+    size_t at = 0;
+    return next_of(products, component, &at) != NULL;
+}
+
+bool fum_adapter_products_same(const fum_adapter_products *a, const fum_adapter_products *b,
+                               const char *component) {
+    size_t at_a = 0, at_b = 0;
+    for (;;) {
+        const struct product *p = next_of(a, component, &at_a), *q = next_of(b, component, &at_b);
+        if (!p || !q) return p == q;
+        if (p->rank != q->rank || strcmp(p->down, q->down)) return false;
+    }
+}
+
+size_t fum_adapter_products_list(const fum_adapter_products *products, const char *component,
+                                 const char **names) {
+    size_t count = 0, at = 0;
+    for (const struct product *p; (p = next_of(products, component, &at)); count += 2) {
+        if (names) names[count] = p->down;
+        if (names) names[count + 1] = p->up;
+    }
+    return count;
 }
 
 bool fum_adapter_products_find(const fum_adapter_products *products, const char *component,

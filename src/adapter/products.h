@@ -26,5 +26,12 @@ bool fum_adapter_products_find(const fum_adapter_products *products, const char 
 bool fum_adapter_products_weight(const fum_adapter_products *products, const char *component,
                                  const char *name, struct fum_view *view);
 bool fum_adapter_products_any(const fum_adapter_products *products, const char *component);
+// Does the same as fum_adapters_same_products. Both may be NULL.
+bool fum_adapter_products_same(const fum_adapter_products *a, const fum_adapter_products *b,
+                               const char *component);
+// Stores the names of the weights of a component's products, and returns their number. Both
+// `products` and `names` may be NULL.
+size_t fum_adapter_products_list(const fum_adapter_products *products, const char *component,
+                                 const char **names);
 
 #endif

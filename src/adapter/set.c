@@ -328,6 +328,11 @@ bool fum_adapters_have_products(const fum_adapters *set, const char *component) 
     return set && fum_adapter_products_any(set->products, component);
 }
 
+bool fum_adapters_same_products(const fum_adapters *a, const fum_adapters *b,
+                                const char *component) {
+    return fum_adapter_products_same(a ? a->products : NULL, b ? b->products : NULL, component);
+}
+
 size_t fum_adapters_list(const fum_adapters *set, const char *component, const char **names) {
     size_t count = 0;
     for (size_t i = 0; set && i < set->num_changed; i++) {
@@ -335,5 +340,7 @@ size_t fum_adapters_list(const fum_adapters *set, const char *component, const c
         if (names) names[count] = set->changed[i].name;
         count++;
     }
-    return count;
+    if (!set) return 0;
+    return count +
+           fum_adapter_products_list(set->products, component, names ? names + count : NULL);
 }

@@ -6,9 +6,9 @@
 
 #include <fumarole/core.h>
 
-// Returns the text with this key, "parameters" or FUM_IMAGE_REQUEST_KEY, of a block (from the byte
-// order on, or with "Exif" and two zeros before it) as UTF-8, freed with fum_free. NULL: it has
-// none, or memory is out.
+// Returns the text with this key, "parameters" or FUM_IMAGE_REQUEST_KEY, as UTF-8, freed with
+// fum_free. NULL: the block has none, or memory is out. A block begins with the byte order, or has
+// "Exif" and two zeros before it.
 char *fum_exif_find_text(const uint8_t *block, size_t bytes, const char *key);
 
 struct fum_exif_texts {

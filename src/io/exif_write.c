@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The block is big-endian: a directory with one entry, the place of the EXIF directory, whose
+// The block is big-endian. Its directory has one entry, the place of the EXIF directory, whose
 // entries are the note and the comment (EXIF 2.3, sections 4.5 and 4.6).
 #include "io/exif_text.h"
 

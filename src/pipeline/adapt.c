@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Changes the set of adapters that a pipeline draws with. Weights that are on the device are loaded
 // again in their places, so that nothing is compiled. Adapters beside the weights are part of the
-// graph, which is built again for another set (beside.c).
+// graph, which is built again for a set of other layers or ranks (beside.c).
 #include "base/alloc.h"
 #include "base/error.h"
 #include "pipeline/pipeline.h"
@@ -15,8 +15,7 @@ static enum fum_result rewrite(struct fum_component *component, const fum_adapte
                                const fum_adapters *adapters, struct fum_error *err) {
     size_t first = fum_adapters_list(old, component->name, NULL),
            count = first + fum_adapters_list(adapters, component->name, NULL);
-    if (fum_adapters_have_products(old, component->name) ||
-        fum_adapters_have_products(adapters, component->name)) {
+    if (!fum_adapters_same_products(old, adapters, component->name)) {
         fum_component_release(component);
         return FUM_OK;
     }

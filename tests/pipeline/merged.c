@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "io/loader.h"
 #include "io/safetensors.h"
+#include "pipeline/pipeline.h"
 
 enum { LATENTS = 4 * 8 * 8, RANK = 4, MAX_WIDTH = 256 };
 static int width = 12; // of the module that adapters are written for
@@ -239,6 +240,51 @@ static void beside_the_weights_is_the_same_as_merged(void **state) {
     }
 }
 
+// Draws with one LoRA beside the weights. Returns the UNet's executable.
+static const fum_executable *draw_beside(fum_pipeline *pipe, float weight, float *latents) {
+    struct fum_error err = {0};
+    char dir[1024];
+    snprintf(dir, sizeof dir, "%s", data_path("adapters"));
+    const struct fum_adapter lora = {"lora_all", weight, weight};
+    const struct fum_generate_params picture = {.prompt = "a red ship",
+                                                .width = 16,
+                                                .height = 16,
+                                                .steps = 2,
+                                                .seed = 5,
+                                                .adapters = &lora,
+                                                .num_adapters = weight != 0,
+                                                .adapter_dir = dir,
+                                                .adapter_mode = FUM_ADAPTERS_BESIDE,
+                                                .on_image = on_image,
+                                                .user = latents};
+    ok(fum_generate(pipe, &picture, &err), &err);
+    return pipe->unet->compiled.exe;
+}
+
+// Another weight of the same LoRA is loaded into the same graph.
+static void another_weight_keeps_the_graph(void **state) {
+    float first[LATENTS], changed[LATENTS], fresh[LATENTS], none[LATENTS];
+    struct fum_error err = {0};
+    fum_model *model = open_model(data_path("model-train"));
+    fum_pipeline *pipe = NULL, *other = NULL;
+    const struct fum_pipeline_params params = {.precision = FUM_PRECISION_F32};
+    ok(fum_pipeline_create(&pipe, *state, model, &params, &err), &err);
+    ok(fum_pipeline_create(&other, *state, model, &params, &err), &err);
+    const fum_executable *exe = draw_beside(pipe, 1, first);
+    const fum_executable *again = draw_beside(pipe, 0.25F, changed);
+    assert_ptr_equal(again, exe);
+    draw_beside(other, 0.25F, fresh);
+    assert_memory_equal(changed, fresh, sizeof fresh);
+    assert_true(relative_rms(changed, first, LATENTS) > 1e-3);
+    draw_beside(pipe, 0, none);
+    assert_true(relative_rms(none, fresh, LATENTS) > 1e-3);
+    draw_beside(pipe, 1, changed);
+    assert_memory_equal(changed, first, sizeof first);
+    fum_pipeline_destroy(&pipe);
+    fum_pipeline_destroy(&other);
+    fum_model_destroy(&model);
+}
+
 static int open_all(void **state) {
     *state = open_device(true);
     return 0;
@@ -257,6 +303,7 @@ int main(void) {
         cmocka_unit_test(a_folder_of_peft_is_an_adapter),
         cmocka_unit_test(other_kinds_of_files_are_merged),
         cmocka_unit_test(beside_the_weights_is_the_same_as_merged),
+        cmocka_unit_test(another_weight_keeps_the_graph),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
