@@ -59,7 +59,8 @@ def test_health(server):
 
 
 def test_page(server):
-    for path, kind in (("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript"), ("/icon.svg", "image/svg")):
+    for path, kind in (("/", "text/html"), ("/page.css", "text/css"), ("/page.js", "text/javascript"), ("/icon.svg", "image/svg"),
+                       ("/favicon.ico", "image/svg")):
         answer = server.get(path)
         check(answer.status == 200 and answer.headers["Content-Type"].startswith(kind) and answer.body, path)
         policy = answer.headers["Content-Security-Policy"]

@@ -20,10 +20,20 @@ void route_health(const struct http_request *request, struct http_response *resp
     http_answer_json(response, 200, health);
 }
 
-// Sends the file that the path names. The path / is that of the page itself.
+// Paths that do not name their file. Browsers request the last one beside other answers, too.
+static const struct {
+    const char *path, *file;
+} page_paths[] = {{"/", "index.html"}, {"/favicon.ico", "icon.svg"}};
+
+static const char *name_page_file(const char *path) {
+    for (size_t i = 0; i < sizeof page_paths / sizeof page_paths[0]; i++)
+        if (strcmp(path, page_paths[i].path) == 0) return page_paths[i].file;
+    return path + 1;
+}
+
+// Sends the file of the page that the path stands for.
 void route_page(const struct http_request *request, struct http_response *response) {
-    const char *name = strcmp(request->path, "/") == 0 ? "index.html" : request->path + 1;
-    const struct page_file *file = page_find(name);
+    const struct page_file *file = page_find(name_page_file(request->path));
     if (!file) {
         const struct http_error error = {.status = 404};
         http_answer_error(request, response, &error, "there is no such file");
