@@ -237,11 +237,13 @@ def changed_model():
             s.wait(s.create(**LONG), ("running",))
             job = s.create(prompt="x", steps=1)
             s.terminate()
-        with Server(FUMAROLE, state=state, model="model-sd2") as s:
+        with Server(FUMAROLE, state=state, model="model-odd") as s:
             failed = s.wait(job)
             check("its job fails", failed["state"] == "failed" and "model-train" in failed["error"]["message"]
                   and sorted(failed["error"]) == ["code", "message", "param", "type"], failed)
             check("others are drawn", s.wait(s.create(prompt="x", steps=1))["state"] == "done")
+            requested = s.wait(s.create(prompt="x", steps=1, preview="proj"))
+            check("but not with a preview that the model lacks", "colours" in (requested["error"] or {}).get("message", ""), requested)
 
 
 def restarts(state, draw):

@@ -334,6 +334,19 @@ static void begin_job(struct painter *painter, const struct job_spec *job,
     painter->failure = FUM_OK;
 }
 
+// Draws with the previews that the job requests. Those that it has by default are left out if the
+// model has none.
+static enum fum_result draw_pictures(struct painter *painter, int first, struct fum_error *err) {
+    struct fum_generate_params *params = &painter->params;
+    fum_pipeline *pipeline = painter->engine.pipeline;
+    bool requested = cJSON_GetObjectItemCaseSensitive(painter->job->fields, "preview") != NULL;
+    enum fum_result result = fum_generate_from(pipeline, params, first, err);
+    if (result != FUM_ERR_UNSUPPORTED || !params->preview || requested) return result;
+    params->preview = FUM_PREVIEW_NONE;
+    params->on_preview = NULL;
+    return fum_generate_from(pipeline, params, first, err);
+}
+
 enum fum_result painter_draw(struct painter *painter, const struct job_spec *job, int first,
                              const struct painter_events *events, struct fum_error *err) {
     struct fum_error own = {0};
@@ -341,8 +354,7 @@ enum fum_result painter_draw(struct painter *painter, const struct job_spec *job
     painter->err = &own;
     enum fum_result result = open_device(painter, &own);
     if (result == FUM_OK) result = open_engine(painter, &own);
-    if (result == FUM_OK)
-        result = fum_generate_from(painter->engine.pipeline, &painter->params, first, &own);
+    if (result == FUM_OK) result = draw_pictures(painter, first, &own);
     if (painter->failure != FUM_OK) result = painter->failure;
     if (result != FUM_OK && !own.text[0])
         snprintf(own.text, sizeof own.text, "%s", fum_result_name(result));
