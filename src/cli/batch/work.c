@@ -228,11 +228,15 @@ static double find_rate(const struct worker_pace *pace) {
 }
 
 // True if the other devices will have drawn all that is left before this one could draw a picture.
+// Never true of the fastest, so that one always goes on.
 static bool is_too_slow(const struct work *work, int worker) {
-    double own = find_rate(&work->paces[worker]), others = 0;
-    for (int i = 0; i < work->num_paces; i++)
-        if (i != worker) others += find_rate(&work->paces[i]);
-    return own > 0 && others > 0 && (work->all - work->done) / others < 1 / own;
+    double own = find_rate(&work->paces[worker]), others = 0, fastest = 0;
+    for (int i = 0; i < work->num_paces; i++) {
+        double rate = i == worker ? 0 : find_rate(&work->paces[i]);
+        others += rate;
+        fastest = rate > fastest ? rate : fastest;
+    }
+    return own > 0 && fastest > own && (work->all - work->done) / others < 1 / own;
 }
 
 bool work_take(struct work *work, int worker, struct work_unit *unit) {
