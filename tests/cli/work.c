@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Handing out the lines of a batch: what is there is skipped, what a device gives back comes again,
-// and slow devices take nothing that others draw sooner.
+// Handing out the lines of a batch. Pictures that are there are skipped, and what a device gives
+// back comes again. Slow devices take nothing that others draw sooner.
 #define _POSIX_C_SOURCE 200809L
 
 #include "test.h"
