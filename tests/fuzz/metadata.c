@@ -45,21 +45,27 @@ static void put_text(struct bytes *b, struct choices *c) {
     }
 }
 
-// Puts an EXIF block whose comment is the text.
+static bool noted; // the text is a note of the maker, not a comment
+
+// Puts an EXIF block whose comment or note is the text.
 static void put_exif(struct bytes *b, const struct bytes *text, struct choices *c) {
-    bool big = one_in(c, 2), wide = one_in(c, 2);
-    uint32_t count = 8 + (uint32_t)text->count * (wide ? 2 : 1);
+    static const char maker[] = FUM_IMAGE_REQUEST_KEY;
+    noted = one_in(c, 3);
+    bool big = one_in(c, 2), wide = one_in(c, 2) && !noted;
+    uint32_t code = noted ? sizeof maker : 8, tag = noted ? 0x927c : 0x9286;
+    uint32_t count = code + (uint32_t)text->count * (wide ? 2 : 1);
     put(b, big ? "MM\0*" : "II*\0", 4);
     put_number(b, 8, 4, big);
     for (int i = 0; i < 2; i++) { // the first directory, which holds the second
         put_number(b, 1, 2, big);
-        put_number(b, i ? 0x9286 : 0x8769, 2, big);
+        put_number(b, i ? tag : 0x8769, 2, big);
         put_number(b, i ? 7 : 4, 2, big);
         put_number(b, i ? count : 1, 4, big);
         put_number(b, i ? 44 : 26, 4, big);
         put_number(b, 0, 4, big);
     }
-    put(b, wide ? "UNICODE\0" : "ASCII\0\0\0", 8);
+    const char *characters = wide ? "UNICODE\0" : "ASCII\0\0\0";
+    put(b, noted ? maker : characters, code);
     for (size_t i = 0; i < text->count; i++) put_number(b, text->at[i], wide ? 2 : 1, big);
 }
 
@@ -127,18 +133,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct bytes text = {.count = 0}, file = {.count = 0};
     uint32_t kind = choose(&c, 3);
     bool whole = one_in(&c, 8);
+    noted = false;
     put_text(&text, &c);
     kinds[kind](&file, &text, &c);
     if (!whole) damage(&file, &c);
     uint8_t *exact = malloc(file.count ? file.count : 1); // so that reads behind the end are found
     if (!exact) abort();
     memcpy(exact, file.at, file.count);
-    char *found = fum_image_find_text(
-        &(struct fum_image_file){.data = exact, .bytes = file.count, .where = "fuzz"},
-        "parameters");
+    const struct fum_image_file picture = {.data = exact, .bytes = file.count, .where = "fuzz"};
+    char *found = fum_image_find_text(&picture, "parameters"),
+         *request = fum_image_find_text(&picture, FUM_IMAGE_REQUEST_KEY);
     if (found) parse(found);
-    if (whole && text.count && !found) abort();
+    if (whole && text.count && !noted && !found) abort();
+    if (whole && text.count && noted && kind && !request) abort(); // PNG has chunks for it
     fum_free(found);
+    fum_free(request);
     free(exact);
     return 0;
 }
