@@ -78,6 +78,23 @@ static void runs_match_diffusers(void **state) {
     assert_int_equal(fum_device_validation_messages(c->device), 0);
 }
 
+// As in runs.c: latents of random weights are not held to a bound in f16.
+static void runs_in_f16_come_near(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    if (!fum_device_get_info(c->device)->storage16) skip();
+    fum_pipeline *pipe = open_pipeline(c->device, c->model, FUM_PRECISION_F16, NULL);
+    struct fum_generate_params params = read_case(c, cJSON_GetArrayItem(c->golden.cases, 0), &kept);
+    ok(fum_generate(pipe, &params, &err), &err);
+    const struct fit fit = golden_fit(&c->golden, 0, &kept);
+    print_message("f16: latents %.2e, picture %.1f dB\n", fit.latents, fit.picture);
+    assert_true(fit.picture >= 35);
+    release(&params);
+    kept_free(&kept);
+    fum_pipeline_destroy(&pipe);
+}
+
 // Without a level there is one, and the model's own size and number of steps are known.
 static void levels_have_a_default(void **state) {
     struct context *c = *state;
@@ -159,6 +176,7 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(runs_match_diffusers),
+                                       cmocka_unit_test(runs_in_f16_come_near),
                                        cmocka_unit_test(levels_have_a_default),
                                        cmocka_unit_test(a_size_of_ones_own_fits_the_picture),
                                        cmocka_unit_test(what_it_cannot_draw_is_refused)};
