@@ -149,6 +149,7 @@ def test_refusals(server):
             ("nolora", {"prompt": "a <lora:nolora:1> fox"}), ("override_settings", {"override_settings": []}),
             ("nope", {"override_settings": {"nope": 1}}), ("sd_model_checkpoint", {"override_settings": {"sd_model_checkpoint": "x"}})):
         refuse(server, word, **{"prompt": "x", **fields})
+    refuse(server, "steps", prompt="x", sampler_name="PLMS", steps=3)  # by the model, once it is drawn
     neutral = {
         "styles": [], "subseed": -1, "subseed_strength": 0.0, "seed_resize_from_h": -1, "seed_resize_from_w": 0,
         "restore_faces": False, "tiling": False, "do_not_save_samples": False, "do_not_save_grid": True, "eta": None,
@@ -266,6 +267,8 @@ def test_options(server):
     for change, part in (({"CLIP_stop_at_last_layers": 2}, "Clip skip: 2"), ({"randn_source": "CPU"}, "RNG: CPU")):
         text = draw(server, override_settings=change)[1]["infotexts"][0]
         check(part in text, text)
+    for kind in ("TAESD", "Full", "Approx NN"):
+        check(draw(server, override_settings={"show_progress_type": kind})[2] == plain[2], kind)
     check(draw(server)[2] == plain[2], "override_settings last one request")
     check(draw(server, override_settings={"sd_model_checkpoint": "model-sd1"}, width=64, height=64, steps=1)[1]
           ["sd_model_name"] == "model-sd1", "a model for one request")

@@ -67,7 +67,9 @@ bool api_submit(struct api_call *call, const char *api, char id[JOB_ID_BYTES]) {
 static void answer_failure(struct api_call *call, const cJSON *job) {
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(job, "error");
     const char *message = api_member_text(error, "message"), *code = api_member_text(error, "code");
-    const struct http_error e = {.status = 500, .code = *code ? code : NULL};
+    // The model may refuse what no field alone shows, such as too few steps of a sampler.
+    bool refused = strcmp(api_member_text(error, "type"), "invalid_request_error") == 0;
+    const struct http_error e = {.status = refused ? 422 : 500, .code = *code ? code : NULL};
     http_answer_error(call->request, call->response, &e, "%s",
                       *message ? message : "the job failed");
 }

@@ -200,15 +200,12 @@ cJSON *options_list(struct server *server, const cJSON *changes) {
 
 // ---- jobs ----
 
+// Returns how previews are made. Those of TAESD are colours too, since a model may come without it.
 static const char *find_preview(const cJSON *options) {
-    static const char *const types[][2] = {
-        {"Approx cheap", "proj"}, {"Approx NN", "proj"}, {"TAESD", "tae"}, {"Full", "vae"}};
     const char *type = api_member_text(options, "show_progress_type");
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(options, "live_previews_enable")))
         return "none";
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (strcmp(types[i][0], type) == 0) return types[i][1];
-    return "proj";
+    return strcmp(type, "Full") == 0 ? "vae" : "proj";
 }
 
 bool options_set_fields(struct api_call *call, const cJSON *options) {

@@ -283,6 +283,12 @@ static void put_back(struct live_job *live) {
     pthread_mutex_unlock(&live->jobs->lock);
 }
 
+// Returns the type of a failure's error. What the model cannot draw is the request's fault.
+static const char *find_type(enum fum_result result) {
+    bool requested = result == FUM_ERR_ARG || result == FUM_ERR_UNSUPPORTED;
+    return requested ? "invalid_request_error" : "server_error";
+}
+
 // Ends the job as the drawing did.
 static void end_job(struct worker *worker, enum fum_result result, const struct fum_error *err) {
     struct live_job *live = worker->job;
@@ -292,7 +298,7 @@ static void end_job(struct worker *worker, enum fum_result result, const struct 
     if (result == FUM_OK)
         live_finish(live, JOB_DONE, NULL);
     else if (result != FUM_ERR_CANCELLED)
-        live_finish(live, JOB_FAILED, job_error_text(err->text, "server_error", NULL, NULL));
+        live_finish(live, JOB_FAILED, job_error_text(err->text, find_type(result), NULL, NULL));
     else if (cancelled)
         live_finish(live, JOB_CANCELLED, NULL);
     else
