@@ -372,17 +372,23 @@ const struct cli_option generate_option_table[] = {
 };
 // clang-format on
 
+// True if the offset is that of a field of a struct that begins at `first`.
+static bool is_within(size_t offset, size_t first, size_t bytes) {
+    return offset >= first && offset < first + bytes;
+}
+
 bool generate_option_is_of_request(const struct cli_option *option) {
-    static const size_t fields[] = {
-        FIELD(prompt_file), FIELD(negative_file), FIELD(lora),         FIELD(output),
-        FIELD(grid_text),   FIELD(seed),          FIELD(sampler_rng),  FIELD(noise),
-        FIELD(step_noise),  FIELD(invert),        FIELD(save_latents), FIELD(sigmas),
-        FIELD(two_passes),  FIELD(interval),      FIELD(circular),     FIELD(circular_x),
-        FIELD(circular_y),  FIELD(freeu),         FIELD(cache_option)};
-    const size_t first = FIELD(picture), end = first + sizeof(struct fum_generate_params);
-    if (option->offset >= first && option->offset < end) return true;
-    const size_t hires = FIELD(hires), hires_end = hires + sizeof(struct fum_hires_params);
-    if (option->offset >= hires && option->offset < hires_end) return true;
+    static const size_t fields[] = {FIELD(prompt_file),  FIELD(negative_file), FIELD(lora),
+                                    FIELD(output),       FIELD(grid_text),     FIELD(seed),
+                                    FIELD(subseed),      FIELD(sampler_rng),   FIELD(noise),
+                                    FIELD(step_noise),   FIELD(invert),        FIELD(outpaint),
+                                    FIELD(save_latents), FIELD(sigmas),        FIELD(interval),
+                                    FIELD(two_passes),   FIELD(circular),      FIELD(circular_x),
+                                    FIELD(freeu),        FIELD(circular_y),    FIELD(cache_option)};
+    if (is_within(option->offset, FIELD(picture), sizeof(struct fum_generate_params)) ||
+        is_within(option->offset, FIELD(hires), sizeof(struct fum_hires_params)) ||
+        is_within(option->offset, FIELD(control), sizeof(struct cli_control_options)))
+        return true;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (option->offset == fields[i]) return true;
     return false;

@@ -24,6 +24,9 @@ refuse 1 'line 1: is no JSON object .* from byte 16 on' '{"prompt": "x"} {}'
 refuse 1 'line 3: is no JSON object .* from byte 12 on' '{"prompt": "x"}\n\n{"prompt":3,}'
 refuse 1 'holds no request' ''
 refuse 1 'nowhere' '{"prompt": "x", "noise": "nowhere.safetensors"}'
+# Options about seeds, given pictures and ControlNets are of a request: only what they name is wrong here.
+refuse 1 'nowhere.png' '{"prompt": "x", "subseed": 3, "subseed-strength": 0.5, "outpaint": "0,0,8,0", "init-img": "nowhere.png"}'
+refuse 1 'nowhere' '{"prompt": "x", "control-net": ["nowhere"], "control-image": ["nowhere.png"], "control-strength": [0.5]}'
 printf 'a\0b' >lines.jsonl
 expect 1 'holds a NUL byte' generate -m "$model" --prompts-file lines.jsonl
 expect 1 'nowhere.jsonl' generate -m "$model" --prompts-file nowhere.jsonl
