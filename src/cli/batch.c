@@ -5,6 +5,7 @@
 #include "batch/crew.h"
 #include "batch/remote.h"
 #include "progress.h"
+#include "vector_width.h"
 
 #include <errno.h>
 #include <string.h>
@@ -200,6 +201,7 @@ static int run_ranks(const struct batch_options *values, const char *path) {
     struct fum_log log = cli_log(values->defaults.verbose);
     struct ranks *ranks = ranks_begin();
     if (!ranks) return CLI_FAILED;
+    cli_choose_vector_width(CLI_LONG_RUN_FLOPS, &log);
     int status = choose_devices(values, &devices, names);
     if (status == 0) {
         take_own_device(ranks, &devices);
