@@ -59,10 +59,9 @@ mkdir "$work/use/debs"
 for package in "${packages[@]}"; do
     cp "$work"/build/src/"${package}"_*.deb "$work/use/debs/" || fail "no package $package"
 done
-inside use "dpkg-query -W -f '\${Package}\n' | sort" >"$work/before"
 inside use "apt-get -q -y install /debs/*.deb" >"$work/install.log" 2>&1 || { tail -20 "$work/install.log"; fail "not installed"; }
 inside use "cd /tmp && fumarole generate -q 'a smiling cat face' --seed 5 --steps 4 -o cat.png && fumarole metadata cat.png" |
-    grep -q 'a smiling cat face' || fail "no cat"
+    grep 'a smiling cat face' >/dev/null || fail "no cat"
 # A program of one's own against the library.
 inside use "apt-get -q -y --no-install-recommends install gcc libc6-dev pkgconf" >>"$work/install.log" 2>&1
 inside use "cd /tmp && printf '#include <fumarole/core.h>\nint main(void) { return !fum_version(); }\n' >own.c &&
