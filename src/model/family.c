@@ -99,7 +99,7 @@ const struct fum_family fum_families[] = {
               .betas = {0.0001, 0.02},
               .heads = 8,
               .vae_scale = X4_SCALE},
-     .traits = {.freeu = {1.4f, 1.6f, 0.9f, 0.2f}, .vae_scale = X4_SCALE},
+     .traits = {.freeu = {1.4f, 1.6f, 0.9f, 0.2f}, .vae_scale = X4_SCALE, .enlarges = true},
      .file_clip_skip = 2},
     {SD, .name = "sd2", .title = "Stable Diffusion 2.x", .context_channels = 1024, .size = 768,
      .prediction = "v_prediction",

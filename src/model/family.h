@@ -27,6 +27,7 @@ struct fum_model_traits {
     // The colours of latents, from -1 to 1: factors [4, 3], then offsets [3]. NULL: not known.
     const float *colours;
     float freeu[4]; // FreeU's usual b1, b2, s1, s2
+    bool enlarges;  // the UNet also reads the picture that is enlarged
 };
 
 // A text encoder in a single file.

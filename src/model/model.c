@@ -247,6 +247,16 @@ static enum fum_result set_prediction(fum_model *model, const char *wanted, stru
     return result;
 }
 
+// Reports an upscaler whose UNet does not read the picture that is enlarged.
+static enum fum_result refuse_channels(const fum_model *model, struct fum_error *err) {
+    const struct fum_model_view *v = &model->view;
+    return fum_error_set(err, FUM_ERR_FORMAT,
+                         "%s: the UNet of an upscaler reads latents and a picture, %d channels; "
+                         "this one reads %d",
+                         model->info.path, v->vae.latent_channels + v->vae.in_channels,
+                         v->unet.in_channels);
+}
+
 static enum fum_result set_info(fum_model *model, const struct fum_model_params *params,
                                 struct fum_error *err) {
     const struct fum_family *family = model->family;
@@ -258,6 +268,7 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: model_index.json says %s, but the UNet %s pooled text and sizes",
                              model->info.path, class_name, time_ids ? "reads" : "does not read");
+    if (family->traits.enlarges && !model->view.low_res.reads) return refuse_channels(model, err);
     apply_family(model, family);
     enum fum_result result = set_prediction(model, params ? params->prediction : NULL, err);
     repair_schedule(model, family);

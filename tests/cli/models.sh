@@ -181,7 +181,12 @@ described() {
 }
 model sd1
 put model_index.json _class_name '"StableDiffusionUpscalePipeline"'
-described 'm: a StableDiffusionUpscalePipeline, which is none of the pipelines that generate can use yet'
+pattern='m: the UNet of an upscaler reads latents and a picture, 7 channels; this one reads 4'
+expect 1 "$pattern" info m
+expect 1 "$pattern" generate -m m heart
+model sd1
+put model_index.json _class_name '"StableDiffusionLatentUpscalePipeline"'
+described 'm: a StableDiffusionLatentUpscalePipeline, which is none of the pipelines that generate can use yet'
 model sd1
 rm -r m/unet
 cp -r "$FUM_TEST_DATA/model-variants/lcm" m/unet
