@@ -95,7 +95,7 @@ static bool set_second_pass(struct api_call *call) {
 // ---- pictures that are given ----
 
 // Sets a field by a number that A1111 has for a name.
-static bool set_by_number(struct api_call *call, const char *name, int number,
+static bool set_by_number(struct api_call *call, const char *name, double number,
                           const char *const *names) {
     int count = 0;
     while (names[count]) count++;
@@ -103,7 +103,7 @@ static bool set_by_number(struct api_call *call, const char *name, int number,
         return api_refuse(call, name, "out_of_range", "%s must lie in 0..%d", name, count - 1);
     const struct api_field *f = call->table;
     while (strcmp(f->name, name) != 0 || !(f->routes & call->route)) f++;
-    return api_set_text(call, f->field, names[number]);
+    return api_set_text(call, f->field, names[(int)number]);
 }
 
 static bool set_mask_blur(struct api_call *call) {
@@ -123,10 +123,10 @@ static bool set_mask(struct api_call *call) {
     static const char *const fills[] = {"fill", "original", "noise", "zero", NULL};
     const char *mask = api_text(call, "mask", "");
     if (!*mask) return true;
-    bool good = api_set_text(call, "mask", mask) && set_mask_blur(call) &&
-                set_by_number(call, "inpainting_fill", (int)api_number(call, "inpainting_fill", 0),
-                              fills) &&
-                (!api_flag(call, "inpainting_mask_invert", false) || set_flag(call, "mask_invert"));
+    bool good =
+        api_set_text(call, "mask", mask) && set_mask_blur(call) &&
+        set_by_number(call, "inpainting_fill", api_number(call, "inpainting_fill", 0), fills) &&
+        (!api_flag(call, "inpainting_mask_invert", false) || set_flag(call, "mask_invert"));
     if (!good || !api_flag(call, "inpaint_full_res", true)) return good;
     return set_flag(call, "inpaint_only_masked") &&
            api_set_number(call, "inpaint_padding", api_number(call, "inpaint_full_res_padding", 0));
@@ -142,7 +142,7 @@ static bool set_pictures(struct api_call *call) {
     return api_set_text(call, "init_img", images->child->valuestring) &&
            api_set_number(call, "strength",
                           api_number(call, "denoising_strength", usual_strength)) &&
-           set_by_number(call, "resize_mode", (int)api_number(call, "resize_mode", 0), modes) &&
+           set_by_number(call, "resize_mode", api_number(call, "resize_mode", 0), modes) &&
            set_mask(call);
 }
 
