@@ -128,7 +128,8 @@ def test_img2img(server):
     check(size_of(whole[0]) == (8, 8), "its own size")
     for word, more in (("init_images", {}), ("init_images", {"init_images": []}),
                        ("init_images", {"init_images": ["AAAA"]}), ("init_images", {"init_images": ["/etc/passwd"]}),
-                       ("init_images", {"init_images": [picture, picture]}), ("resize_mode", {**fields, "resize_mode": 3}), ("resize_mode", {**fields, "resize_mode": 1e18}),
+                       ("init_images", {"init_images": [picture, picture]}), ("resize_mode", {**fields, "resize_mode": 3}),
+                       ("resize_mode", {**fields, "resize_mode": 1e18}),
                        ("inpainting_fill", {**fields, "inpainting_fill": 4}), ("mask", {**fields, "mask": "!"}),
                        ("denoising_strength", {**fields, "denoising_strength": 1.5}),
                        ("mask_blur", {**fields, "mask_blur": -1}), ("enable_hr", {**fields, "enable_hr": True})):
