@@ -5,7 +5,7 @@
 set -euo pipefail
 source_root=$(realpath "$1")
 [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null || { echo "needs root and debootstrap"; exit 77; }
-mirror=${FUM_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${FUM_DEBIAN_MIRROR:-} # debootstrap's own if empty
 packages=(fumarole fumarole-models libfumarole-dev libfumarole0)
 
 work=$(mktemp -d)
@@ -30,7 +30,7 @@ inside() {
 
 # Makes a chroot with the settings that apt has here.
 make_root() {
-    debootstrap --variant="$2" trixie "$work/$1" "$mirror" >"$work/$1.log" || { tail -5 "$work/$1.log"; return 1; }
+    debootstrap --variant="$2" trixie "$work/$1" ${mirror:+"$mirror"} >"$work/$1.log" || { tail -5 "$work/$1.log"; return 1; }
     cp /etc/resolv.conf "$work/$1/etc/"
     cp -n /etc/apt/apt.conf.d/99* "$work/$1/etc/apt/apt.conf.d/" 2>/dev/null || true
     mount -t proc proc "$work/$1/proc"
@@ -68,6 +68,6 @@ inside use "cd /tmp && printf '#include <fumarole/core.h>\nint main(void) { retu
     gcc own.c \$(pkg-config --cflags --libs fumarole) -o own && ./own" || fail "no program with the library"
 inside use "apt-get -q -y purge ${packages[*]}" >"$work/remove.log" 2>&1 || { tail "$work/remove.log"; fail "not removed"; }
 left=$(inside use "find / -xdev -iname '*fumarole*' -not -path '/tmp/*' -not -path '/debs/*' -not -path '/proc/*' \
-    -not -path '/root/.cache/*' -not -path '/var/log/*'")
+    -not -path '*/.cache/*' -not -path '/var/log/*'")
 [ -z "$left" ] || fail "files are left: $left"
 echo "built, installed, drawn with and removed: ${packages[*]}"
