@@ -259,7 +259,7 @@ static void converse(struct http *http, const char *data, size_t bytes) {
     if (!http_adopt(http, pair[1])) fitted_fail("a connection");
     for (;;) {
         ssize_t count = recv(pair[0], answer + used, sizeof answer - used, 0);
-        if (count < 0 && errno != ECONNRESET) abort(); // no end within 20 s
+        if (count < 0 && errno != ECONNRESET && errno != EINTR) abort(); // no end within 20 s
         if (count <= 0) break;
         used += (size_t)count;
     }
