@@ -252,13 +252,16 @@ static int add_folder(struct catalogue *catalogue, enum catalogue_kind kind, con
 
 // ---- all ----
 
+static int lower(char c) {
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
 // Orders rows by name, in any case.
 static int by_row_name(const void *a, const void *b) {
     const char *x = (*(struct catalogue_row *const *)a)->entry.name,
                *y = (*(struct catalogue_row *const *)b)->entry.name;
     for (const char *p = x, *q = y; *p || *q; p++, q++) {
-        int c = *p >= 'A' && *p <= 'Z' ? *p + 32 : *p, d = *q >= 'A' && *q <= 'Z' ? *q + 32 : *q;
-        if (c != d) return (c > d) - (c < d);
+        if (lower(*p) != lower(*q)) return lower(*p) < lower(*q) ? -1 : 1;
     }
     return strcmp(x, y);
 }
