@@ -6,8 +6,7 @@
 #include "cli/serve/openai.h"
 #include "cli/serve/options.h"
 #include "cli/serve/sdapi.h"
-#include "damage.h"
-#include "fitted_parts.h"
+#include "listed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,15 +85,7 @@ bool server_submit(const struct http_request *request, struct http_response *res
 }
 
 static void open_server(void) {
-    struct choices plain = {0};
-    char folder[256];
-    fum_model *model = fitted_open(&plain, &(struct fitted_params){.max_bytes = 1 << 30});
-    if (!model) fitted_fail("a model");
-    const struct cli_list models = {.at = {fum_model_get_info(model)->path}, .count = 1};
-    damage_save("unet/style.safetensors", "{}", 2);
-    snprintf(folder, sizeof folder, "%s/unet", fitted_folder());
-    const struct catalogue_params params = {.models = &models, .lora_dir = folder};
-    if (catalogue_create(&catalogue, &params)) fitted_fail("a catalogue");
+    catalogue = listed_create();
     if (options_open(&server.a1111_options, fitted_folder())) fitted_fail("options");
     if (cli_base64_decode(PICTURE, &picture, &picture_bytes)) fitted_fail("a picture");
     server.context = (struct job_context){.catalogue = catalogue,
@@ -102,7 +93,6 @@ static void open_server(void) {
                                           .max_pictures = 100,
                                           .max_pixels = 1 << 20,
                                           .max_prompt = 1000};
-    fum_model_destroy(&model);
 }
 
 // ---- checks ----

@@ -3,8 +3,7 @@
 // taken must read back from its settled text.
 #include "cli/job/json.h"
 #include "cli/job/spec.h"
-#include "damage.h"
-#include "fitted_parts.h"
+#include "listed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,20 +34,6 @@ static const char *const documents[] = {
 };
 
 static struct catalogue *catalogue;
-
-// Lists a model, and a LoRA, of which only the name is looked at.
-static void make_catalogue(void) {
-    struct choices plain = {0};
-    char folder[256];
-    fum_model *model = fitted_open(&plain, &(struct fitted_params){.max_bytes = 1 << 30});
-    if (!model) fitted_fail("a model");
-    const struct cli_list models = {.at = {fum_model_get_info(model)->path}, .count = 1};
-    damage_save("unet/style.safetensors", "{}", 2);
-    snprintf(folder, sizeof folder, "%s/unet", fitted_folder());
-    const struct catalogue_params params = {.models = &models, .lora_dir = folder};
-    if (catalogue_create(&catalogue, &params)) fitted_fail("a catalogue");
-    fum_model_destroy(&model);
-}
 
 static void expect(bool good, const char *what) {
     if (good) return;
@@ -107,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct job_error error;
     struct job_spec spec;
     size_t bytes;
-    if (!catalogue) make_catalogue();
+    if (!catalogue) catalogue = listed_create();
     const struct job_context context = {.catalogue = one_in(&c, 4) ? NULL : catalogue,
                                         .max_steps = 1000,
                                         .max_pictures = 100,
