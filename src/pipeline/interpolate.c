@@ -31,6 +31,12 @@ static bool on_work(void *user, enum fum_work work, int image, int done, int tot
     return !outer->on_work || outer->on_work(outer->user, work, image, done, total);
 }
 
+static bool on_preview(void *user, const struct fum_image *image, int step) {
+    const struct inversion *inversion = user;
+    const struct fum_generate_params *outer = inversion->outer;
+    return outer->on_preview(outer->user, image, step);
+}
+
 static bool keep_noise(void *user, const struct fum_image *image) {
     struct inversion *inversion = user;
     size_t count =
@@ -50,6 +56,7 @@ static enum fum_result invert_end(fum_pipeline *pipe, const struct fum_generate_
     *inversion = (struct inversion){.outer = params};
     own.on_step = on_step;
     own.on_work = params->on_work ? on_work : NULL;
+    own.on_preview = params->on_preview ? on_preview : NULL;
     own.on_image = keep_noise;
     own.user = inversion;
     enum fum_result result = fum_invert(pipe, &own, path, err);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Draws between two seeds: the ends are the pictures of these seeds, bit by bit, with samplers that
-// add noise too.
+// add noise too. Draws between two pictures with previews.
 #define _DEFAULT_SOURCE // mkdtemp, symlink
 #include "pixels.h"
 
+#include "io/image.h"
 #include "pipeline/pipeline.h"
 
 enum { FRAMES = 5 };
@@ -50,6 +51,59 @@ static void the_ends_are_those_of_the_seeds(void **state) {
     remove_folder(c);
 }
 
+struct counts {
+    int previews, pictures;
+};
+
+static bool count_preview(void *user, const struct fum_image *image, int step) {
+    struct counts *counts = user;
+    (void)step;
+    counts->previews++;
+    return image->pixels != NULL;
+}
+
+static bool count_picture(void *user, const struct fum_image *image) {
+    struct counts *counts = user;
+    counts->pictures++;
+    return image->pixels != NULL;
+}
+
+static void write_end(const char *path, int shade) {
+    enum { SIDE = 16 };
+    struct fum_error err = {0};
+    uint8_t pixels[3 * SIDE * SIDE];
+    for (int i = 0; i < 3 * SIDE * SIDE; i++) pixels[i] = (uint8_t)(shade * i);
+    ok(fum_image_write_png(
+           path,
+           &(struct fum_picture){.pixels = pixels, .width = SIDE, .height = SIDE, .channels = 3},
+           &err),
+       &err);
+}
+
+// Both ends are inverted, and both pictures drawn, in two steps each.
+static void previews_between_pictures_reach_the_caller(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct counts counts = {0};
+    const struct fum_generate_params params = {.prompt = "a cat",
+                                               .steps = 2,
+                                               .count = 2,
+                                               .interpolate = {"fum-end-1.png", "fum-end-2.png"},
+                                               .preview = FUM_PREVIEW_COLOURS,
+                                               .on_preview = count_preview,
+                                               .on_image = count_picture,
+                                               .user = &counts};
+    fum_model *model = open_model(tiny_path());
+    fum_pipeline *pipe = open_pipeline(c->device, model, FUM_PRECISION_F32, NULL);
+    for (int i = 0; i < 2; i++) write_end(params.interpolate[i], i + 1);
+    ok(fum_generate(pipe, &params, &err), &err);
+    assert_int_equal(counts.pictures, 2);
+    assert_int_equal(counts.previews, 8);
+    for (int i = 0; i < 2; i++) unlink(params.interpolate[i]);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
 // The mix of two normal vectors has their length; that of a vector and itself is the vector.
 static void noise_stays_on_its_sphere(void **state) {
     (void)state;
@@ -87,6 +141,7 @@ static int set_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_ends_are_those_of_the_seeds),
+                                       cmocka_unit_test(previews_between_pictures_reach_the_caller),
                                        cmocka_unit_test(noise_stays_on_its_sphere)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
