@@ -229,6 +229,14 @@ static enum fum_result enlarge_picture(const struct job *job, const struct small
     return result ? result : fum_given_encode(job->pipe, run, NULL, &run->given.start, err);
 }
 
+// Gives a request of one picture the seeds that picture `index` has, see fum_run_seed.
+static void move_seeds(struct fum_generate_params *params, int index) {
+    if (params->subseed_strength > 0)
+        params->subseed += (uint64_t)index;
+    else
+        params->seed += (uint64_t)index;
+}
+
 // Draws picture job->index again from its enlarged self.
 static enum fum_result draw_large(struct job *job, struct fum_error *err) {
     const struct small *small = &job->small[job->index];
@@ -237,7 +245,7 @@ static enum fum_result draw_large(struct job *job, struct fum_error *err) {
     params.width = job->width;
     params.height = job->height;
     params.steps = job->steps;
-    params.seed += (uint64_t)job->index;
+    move_seeds(&params, job->index);
     params.count = params.batch = 1;
     params.noise = NULL;
     struct fum_run run = {.params = &params,
@@ -260,7 +268,7 @@ enum fum_result fum_hires_generate(fum_pipeline *pipe, const struct fum_generate
     enum fum_result result = open_job(&job, err);
     if (!result) result = draw_small(&job, err);
     for (; job.index < job.drawn && !result; job.index++) result = draw_large(&job, err);
-    for (int i = 0; i < job.drawn; i++) {
+    for (int i = 0; job.small && i < job.drawn; i++) {
         fum_free(job.small[i].latents);
         fum_bitmap_free(&job.small[i].picture);
     }

@@ -146,6 +146,41 @@ static void schedules_count_on_in_the_second_pass(void **state) {
     for (int i = 0; i < 4; i++) kept_free(&kept[i]);
 }
 
+static bool has_seed_9(void *user, const struct fum_image *image, int step) {
+    (void)user, (void)step;
+    return image->seed == 9;
+}
+
+// Draws two passes of `count` pictures with this subseed, and keeps the last.
+static void draw_varied(struct context *c, uint64_t subseed, int count, struct kept *kept) {
+    struct fum_error err = {0};
+    const struct fum_hires_params second = {.scale = 2, .strength = 1};
+    const struct fum_generate_params params = {.prompt = "a cat",
+                                               .width = 16,
+                                               .height = 16,
+                                               .steps = 2,
+                                               .seed = 9,
+                                               .subseed = subseed,
+                                               .subseed_strength = 0.4,
+                                               .count = count,
+                                               .hires = &second,
+                                               .preview = FUM_PREVIEW_COLOURS,
+                                               .on_preview = has_seed_9,
+                                               .on_image = keep,
+                                               .user = kept};
+    ok(fum_generate(c->pipe, &params, &err), &err);
+}
+
+static void variations_have_their_own_subseed_in_both_passes(void **state) {
+    struct context *c = *state;
+    struct kept second = {0}, alone = {0};
+    draw_varied(c, 5, 2, &second);
+    draw_varied(c, 6, 1, &alone);
+    assert_memory_equal(second.latents, alone.latents, alone.latent_count * sizeof(float));
+    kept_free(&second);
+    kept_free(&alone);
+}
+
 static void bad_second_passes_are_refused_first(void **state) {
     struct context *c = *state;
     static const struct {
@@ -166,10 +201,12 @@ static void bad_second_passes_are_refused_first(void **state) {
                                                    .width = 16,
                                                    .height = 16,
                                                    .steps = 2,
+                                                   .count = 2,
                                                    .hires = &cases[i].second,
                                                    .on_image = keep,
                                                    .user = &kept};
         assert_int_not_equal(fum_generate(c->pipe, &params, &err), FUM_OK);
+        assert_int_not_equal(fum_generate_from(c->pipe, &params, 1, &err), FUM_OK);
         if (!strstr(err.text, cases[i].says)) fail_msg("%s", err.text);
         assert_int_equal(kept.count, 0);
     }
@@ -202,6 +239,7 @@ int main(void) {
         cmocka_unit_test(previews_of_both_passes_reach_the_caller),
         cmocka_unit_test(several_pictures_keep_their_order),
         cmocka_unit_test(schedules_count_on_in_the_second_pass),
+        cmocka_unit_test(variations_have_their_own_subseed_in_both_passes),
         cmocka_unit_test(bad_second_passes_are_refused_first),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

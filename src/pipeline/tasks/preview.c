@@ -89,7 +89,7 @@ static struct fum_image describe(const fum_pipeline *pipe, const struct fum_run 
     bool mapped = run->params->preview == FUM_PREVIEW_COLOURS;
     return (struct fum_image){
         .index = first,
-        .seed = run->params->seed + (uint64_t)first,
+        .seed = fum_run_seed(run, first),
         .width = mapped ? run->latent_width : run->width,
         .height = mapped ? run->latent_height : run->height,
         .channels = mapped && !pipe->view->pixels ? COLOURS : pipe->view->vae.out_channels};
