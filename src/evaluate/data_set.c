@@ -48,7 +48,7 @@ static enum fum_result keep_good(const struct reading *r, size_t count, size_t *
         } else if (fum_data_is_broken(r->result[i])) {
             fum_data_note_broken(r->data, r->first + (int64_t)i, &r->error[i]);
         } else {
-            *err = r->error[i];
+            if (err) *err = r->error[i];
             return r->result[i];
         }
     }
