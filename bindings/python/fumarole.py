@@ -23,6 +23,7 @@ import os
 import pathlib
 import sys
 import threading
+import weakref
 from ctypes import POINTER, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 
@@ -439,23 +440,44 @@ _log = _Log(_log_fn, None, 4)  # everything; the logger "fumarole" chooses
 
 
 class _Handle:
-    """An object of the library, which is destroyed with this one."""
+    """An object of the library, which is destroyed with this one.
+
+    A device must outlive its pipelines, but Python finalises the objects of a cycle, and those that are left at its end, in
+    any order. So an object counts the open ones that use it, and is destroyed once the last of them is closed.
+    """
 
     _destroy = ""
 
-    def __init__(self) -> None:
+    def __init__(self, *used: _Handle) -> None:
         self._pointer = c_void_p()
+        self._used: Tuple[_Handle, ...] = used
+        self._users = 0
+        self._closed = False
+        for other in used:
+            other._users += 1
 
     @property
     def _open(self) -> c_void_p:
-        if not self._pointer:
+        if self._closed or not self._pointer:
             raise ValueError(f"this {type(self).__name__} is closed")
         return self._pointer
 
-    def close(self) -> None:
-        """Frees what the object holds. It cannot be used after that."""
-        if getattr(self, "_pointer", None):
+    def _free(self) -> None:
+        if self._pointer:
             getattr(_library, self._destroy)(byref(self._pointer))
+        used, self._used = self._used, ()
+        for other in used:
+            other._users -= 1
+            if other._closed and not other._users:
+                other._free()
+
+    def close(self) -> None:
+        """Frees what the object holds, once the objects that use it are closed too. It cannot be used after that."""
+        if getattr(self, "_closed", True):  # True if its constructor failed at once
+            return
+        self._closed = True
+        if not self._users:
+            self._free()
 
     def __del__(self) -> None:
         self.close()
@@ -753,17 +775,23 @@ class Pipeline(_Handle):
     def __init__(self, model: Optional[Union[Model, _Path]] = None, device: Optional[Union[Device, str, int]] = None, *,
                  memory_budget: int = 0, vae_tiling: bool = False, precision: Precision = Precision.AUTO,
                  weights: Optional[str] = None, threads: int = 0) -> None:
-        super().__init__()
         self.device = device if isinstance(device, Device) else Device(device)
         self.model = model if isinstance(model, Model) else Model(model)
+        super().__init__(self.device, self.model)
         self._on_load: Optional[Callable[[str, int, int], Optional[bool]]] = None
         self._run: Optional[_Run] = None
-        self._callback = _OnLoad(self._load)
+        this = weakref.ref(self)  # a bound method would be a cycle, so that only the collector frees the pipeline
+
+        def load(_user: Any, component: bytes, done: int, total: int) -> bool:
+            pipeline = this()
+            return pipeline is None or pipeline._load(component, done, total)
+
+        self._callback = _OnLoad(load)
         params = _PipelineParams(memory_budget=memory_budget, vae_tiling=vae_tiling, precision=precision, weights=_encode(weights),
                                  threads=threads, log=ctypes.pointer(_log), on_load=self._callback)
         _call("fum_pipeline_create", byref(self._pointer), self.device._open, self.model._open, byref(params))
 
-    def _load(self, _user: Any, component: bytes, done: int, total: int) -> bool:
+    def _load(self, component: bytes, done: int, total: int) -> bool:
         if self._run is None:
             return True
         report = self._on_load
@@ -868,8 +896,8 @@ class Upscaler(_Handle):
 
     def __init__(self, path: _Path, device: Optional[Union[Device, str, int]] = None, *, tile: int = 0, memory_budget: int = 0,
                  precision: Precision = Precision.AUTO, threads: int = 0) -> None:
-        super().__init__()
         self.device = device if isinstance(device, Device) else Device(device)
+        super().__init__(self.device)
         params = _UpscalerParams(path=_encode(path), tile=tile, memory_budget=memory_budget, precision=precision, threads=threads,
                                  log=ctypes.pointer(_log))
         _call("fum_upscaler_create", byref(self._pointer), self.device._open, byref(params))

@@ -6,6 +6,7 @@ The layouts of structures, the values of enumerations and the numbers of paramet
 a C program prints. Then the shipped model draws with progress, is cancelled, and fails with the right exceptions.
 """
 import ctypes
+import gc
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 
 try:
     import numpy as np
@@ -160,6 +162,23 @@ def fail(pipeline):
     raises(fumarole.FormatError, lambda: fumarole.read_metadata(b"no picture"), "no picture")
 
 
+def forget():
+    """Objects may be closed, dropped and collected in any order."""
+    device, model = fumarole.Device(), fumarole.Model()
+    pipeline = fumarole.Pipeline(model, device)
+    device.close()
+    raises(ValueError, lambda: device.info, "a closed device")
+    check(len(pipeline.generate("a cat", steps=1)) == 1, "a pipeline draws on whose device is closed")
+    dropped = weakref.ref(pipeline)
+    del pipeline
+    check(dropped() is None, "a pipeline is freed with its last reference")
+    cycle = [fumarole.Device(), fumarole.Model()]
+    cycle += [fumarole.Pipeline(cycle[1], cycle[0]), cycle]
+    cycle[2].generate("a cat", steps=1)
+    del cycle
+    gc.collect()  # finalises the device before the pipeline
+
+
 def main():
     compare_layouts()
     compare_functions()
@@ -180,6 +199,7 @@ def main():
             cancel(pipeline)
             fail(pipeline)
         raises(ValueError, lambda: pipeline.generate("a cat"), "a closed pipeline")
+        forget()
     elif os.environ.get("FUM_REQUIRE_DEVICE"):
         check(False, "there is no device")
     for failure in failures:
