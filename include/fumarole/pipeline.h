@@ -319,6 +319,14 @@ FUM_API enum fum_result fum_generate_from(fum_pipeline *pipeline,
                                           const struct fum_generate_params *params, int begin,
                                           struct fum_error *err);
 
+// Checks a request as fum_generate does before its first work on the device, and draws nothing. So
+// a planning-only device serves, too. LoRAs and ControlNets are opened; their names may be those of
+// the request before. Interpolations are checked as they are drawn. Callbacks are not called, but
+// must be there. Errors: as fum_generate.
+FUM_API enum fum_result fum_generate_check(fum_pipeline *pipeline,
+                                           const struct fum_generate_params *params,
+                                           struct fum_error *err);
+
 // Finds the noise that DDIM draws the picture of a file from: a PNG of a size that the model can
 // draw. The picture is encoded to the mean of its latents. Count, sampler and noise of `params` are
 // not used. A guidance of 0 is none, and a prompt of NULL the empty one. on_image gets the noise in

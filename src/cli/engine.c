@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "engine.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum fum_result cli_engine_open_model(struct cli_engine *engine,
                                       const struct generate_options *options, const char *hash,
                                       const struct fum_log *log, struct fum_error *err) {
@@ -40,6 +43,23 @@ enum fum_result cli_engine_open_upscaler(struct cli_engine *engine,
                                                .threads = options->pipeline.threads,
                                                .log = log};
     return fum_upscaler_create(&engine->upscaler, engine->device, &params, err);
+}
+
+char *cli_engine_describe(const struct generate_options *o) {
+    const char *texts[] = {o->model,        o->prediction,       o->embeddings_dir,
+                           o->variant,      o->pipeline.weights, o->parts.weights_variant,
+                           o->parts.clip_l, o->parts.clip_g,     o->parts.diffusion_model,
+                           o->parts.vae,    o->parts.taesd};
+    enum { TEXTS = sizeof texts / sizeof *texts, NUMBERS = 80 };
+    size_t size = NUMBERS;
+    for (int i = 0; i < TEXTS; i++) size += texts[i] ? strlen(texts[i]) + 2 : 1;
+    char *text = malloc(size), *to = text;
+    if (!text) return NULL;
+    for (int i = 0; i < TEXTS; i++)
+        to += sprintf(to, "%s%s\n", texts[i] ? "=" : "", texts[i] ? texts[i] : "");
+    snprintf(to, NUMBERS, "%llu %d %d %d", (unsigned long long)o->pipeline.memory_budget,
+             o->pipeline.vae_tiling, (int)o->pipeline.precision, o->pipeline.threads);
+    return text;
 }
 
 void cli_engine_close(struct cli_engine *engine) {

@@ -30,6 +30,9 @@ enum fum_result cli_engine_open_pipeline(struct cli_engine *engine,
 enum fum_result cli_engine_open_upscaler(struct cli_engine *engine,
                                          const struct generate_options *options,
                                          const struct fum_log *log, struct fum_error *err);
+// Returns a text of the options that the model and the pipeline are opened with, to free with
+// free(); NULL when memory is out. Equal texts open equal ones.
+char *cli_engine_describe(const struct generate_options *options);
 // Closes all of it but the device.
 void cli_engine_close(struct cli_engine *engine);
 

@@ -266,9 +266,11 @@ enum fum_result fum_autoencoder_generate(fum_pipeline *pipe,
     enum fum_result result = find_form(pipe, encoded_file(params), &form, err);
     if (!result) result = check_request(&r, err);
     if (!result) result = read_class_mean(&r, err);
-    if (!result) result = allocate(&r, err);
+    if (result || begin == FUM_DRAW_NONE) goto done;
+    result = allocate(&r, err);
     if (!result) result = make_latents(&r, err);
     for (int i = begin; i < r.count && !result; i++) result = hand_over(&r, i, err);
+done:
     fum_free(r.latents);
     fum_free(r.class_mean);
     fum_free(r.pixels);

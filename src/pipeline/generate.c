@@ -207,7 +207,7 @@ static enum fum_result check_clip_skip(const fum_pipeline *pipe, struct fum_run 
     int most = fum_model_max_clip_skip(pipe->view);
     if (run->clip_skip < 1 || run->clip_skip > most)
         return fum_error_set(err, FUM_ERR_ARG,
-                             "clip skip %d is not between 1 and %d, the text encoder's layers",
+                             "--clip-skip %d is not between 1 and %d, the text encoder's layers",
                              run->clip_skip, most);
     return FUM_OK;
 }
@@ -361,7 +361,8 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
     if (!result && run->params->prompt)
         result = fum_prompt_tags_take(&run->tags, run->params->prompt, err);
     if (!result) result = fum_conditions_make(pipe, run, err);
-    if (result) goto done;
+    if (!result) result = fum_pipeline_adapt(pipe, run, err);
+    if (result || run->begin == FUM_DRAW_NONE) goto done;
     size_t one =
         (size_t)run->latent_channels * (size_t)run->latent_height * (size_t)run->latent_width;
     latents = fum_alloc((size_t)run->batch * one, sizeof *latents);
@@ -370,7 +371,6 @@ enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct 
         goto done;
     }
     if (run->program->adaptive) use_f32(pipe);
-    if ((result = fum_pipeline_adapt(pipe, run, err))) goto done;
     if ((result = fum_budget_check(pipe, run, err))) goto done;
     if ((result = prepare_run(pipe, run, err))) goto done;
     // The weights have just been read, so the system still holds them, and the device computes

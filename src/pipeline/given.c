@@ -9,11 +9,18 @@ bool fum_image_given(const struct fum_image_source *source) {
     return source->path || source->data;
 }
 
+// Returns what errors call a picture that lies in memory.
+static const char *name_source(const struct fum_generate_params *params,
+                               const struct fum_image_source *source) {
+    if (source == &params->init_image) return "the picture";
+    return source == &params->mask ? "the mask" : "the picture of a ControlNet";
+}
+
 enum fum_result fum_given_read(const struct fum_run *run, const struct fum_image_source *source,
                                int channels, struct fum_bitmap *bitmap, struct fum_error *err) {
     struct fum_image_file file = {.data = source->data,
                                   .bytes = source->bytes,
-                                  .where = "the picture",
+                                  .where = name_source(run->params, source),
                                   .max_pixels = run->params->max_pixels,
                                   .refuse_inks = true};
     struct fum_bitmap read = {0};

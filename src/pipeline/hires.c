@@ -237,26 +237,33 @@ static void move_seeds(struct fum_generate_params *params, int index) {
         params->seed += (uint64_t)index;
 }
 
+// Sets the picture that the second pass starts from.
+static enum fum_result enlarge(const struct job *job, struct fum_run *run, struct fum_error *err) {
+    const struct small *small = &job->small[job->index];
+    if (job->way && job->way->weigh) return enlarge_latents(job, small, run, err);
+    return enlarge_picture(job, small, run, err);
+}
+
 // Draws picture job->index again from its enlarged self.
 static enum fum_result draw_large(struct job *job, struct fum_error *err) {
-    const struct small *small = &job->small[job->index];
+    bool draws = job->index != FUM_DRAW_NONE;
     struct fum_generate_params params = pass_params(job);
     int factor = fum_vae_factor(&job->pipe->view->vae);
     params.width = job->width;
     params.height = job->height;
     params.steps = job->steps;
-    move_seeds(&params, job->index);
+    if (draws) move_seeds(&params, job->index);
     params.count = params.batch = 1;
     params.noise = NULL;
     struct fum_run run = {.params = &params,
+                          .begin = draws ? 0 : FUM_DRAW_NONE,
                           .strength = job->strength,
                           .hires = job->params->hires,
                           .steps_before = job->first_steps,
                           .latent_width = job->width / factor,
                           .latent_height = job->height / factor,
                           .latent_channels = job->pipe->view->vae.latent_channels};
-    enum fum_result result = job->way && job->way->weigh ? enlarge_latents(job, small, &run, err)
-                                                         : enlarge_picture(job, small, &run, err);
+    enum fum_result result = draws ? enlarge(job, &run, err) : FUM_OK;
     if (!result) return fum_run_request(job->pipe, &run, err); // which frees what is given
     fum_given_free(&run.given);
     return result;
@@ -264,10 +271,12 @@ static enum fum_result draw_large(struct job *job, struct fum_error *err) {
 
 enum fum_result fum_hires_generate(fum_pipeline *pipe, const struct fum_generate_params *params,
                                    int begin, struct fum_error *err) {
-    struct job job = {.pipe = pipe, .params = params, .drawn = begin, .index = begin};
+    struct job job = {.pipe = pipe, .params = params, .drawn = FUM_MAX(begin, 0), .index = begin};
     enum fum_result result = open_job(&job, err);
     if (!result) result = draw_small(&job, err);
-    for (; job.index < job.drawn && !result; job.index++) result = draw_large(&job, err);
+    if (!result && begin == FUM_DRAW_NONE) result = draw_large(&job, err);
+    for (; begin >= 0 && job.index < job.drawn && !result; job.index++)
+        result = draw_large(&job, err);
     for (int i = 0; job.small && i < job.drawn; i++) {
         fum_free(job.small[i].latents);
         fum_bitmap_free(&job.small[i].picture);

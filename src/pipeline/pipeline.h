@@ -187,6 +187,7 @@ struct fum_run {
     float classifier_scale;
 };
 
+enum { FUM_DRAW_NONE = -1 }; // in place of an index: the request is checked, and nothing is drawn
 // Runs a request. The caller has set params, and may have set `begin`, `invert` or `ends`. An
 // inversion starts from the latents that params->noise holds.
 enum fum_result fum_run_request(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);

@@ -3,6 +3,7 @@
 """jobs.py FUMAROLE: jobs of the server's own API, from taking in to the last picture."""
 import base64
 import hashlib
+import json
 import pathlib
 import re
 import sqlite3
@@ -105,6 +106,28 @@ def refusals(s):
     check("no events", s.get("/api/jobs/none/events").status == 404)
     check("no such argument", s.delete("/api/jobs/none?all=true").status == 422)
     check("no such method", s.request("PUT", "/api/jobs", {}).status == 405)
+
+
+def read_tensor(path, name):
+    """Returns the bytes of a tensor in a safetensors file."""
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    begin, end = json.loads(data[8:8 + size])[name]["data_offsets"]
+    return data[8 + size + begin:8 + size + end]
+
+
+def impossible(s):
+    """What the model cannot draw is refused before it is drawn, by the field's name."""
+    inks = base64.b64encode(read_tensor(DATA / "images.safetensors", "file/inks.jpg")).decode()
+    for wrong, fields in [("clip_skip", {"clip_skip": 60}), ("class", {"class": 5}), ("preview", {"preview": "tae"}),
+                          ("prompt", {"prompt": "a " * 6000}), ("steps", {"sampling_method": "ddpm", "steps": 1000}),
+                          ("steps", {"sampling_method": "lcm", "steps": 900}), ("init_img", {"init_img": inks}),
+                          ("clip_skip", {"hires": True, "clip_skip": 60})]:
+        answer = s.post("/api/jobs", {"prompt": "x", "steps": 2, **fields})
+        error = answer.json.get("error") or {}
+        check(f"an impossible {wrong} is refused", answer.status == 422 and error["param"] == wrong and wrong in error["message"], answer.body)
+    for fields in {"prompt": "a BREAK b BREAK c"}, {"hires": True, "batch_count": 2}, {"preview": "vae"}:
+        s.wait(s.create(**{"prompt": "x", "steps": 2, **fields}), ("done",))
 
 
 def listing(s):
@@ -242,8 +265,8 @@ def changed_model():
             check("its job fails", failed["state"] == "failed" and "model-train" in failed["error"]["message"]
                   and sorted(failed["error"]) == ["code", "message", "param", "type"], failed)
             check("others are drawn", s.wait(s.create(prompt="x", steps=1))["state"] == "done")
-            requested = s.wait(s.create(prompt="x", steps=1, preview="proj"))
-            check("but not with a preview that the model lacks", "colours" in (requested["error"] or {}).get("message", ""), requested)
+            answer = s.post("/api/jobs", {"prompt": "x", "steps": 1, "preview": "proj"})
+            check("but not with a preview that the model lacks", answer.status == 422 and b"colours" in answer.body, answer.body)
 
 
 def restarts(state, draw):
@@ -281,6 +304,7 @@ def main():
         pictures(s, job)
         key = idempotency(s)
         refusals(s)
+        impossible(s)
         listing(s)
         events(s)
         cancelling(s)

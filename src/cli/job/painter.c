@@ -231,24 +231,6 @@ static bool on_image(void *user, const struct fum_image *image) {
 
 // ---- what a job needs ----
 
-// Writes the options that the model and the pipeline are opened with, to free with free().
-static char *describe_pipeline(const struct generate_options *o) {
-    const char *texts[] = {o->model,        o->prediction,       o->embeddings_dir,
-                           o->variant,      o->pipeline.weights, o->parts.weights_variant,
-                           o->parts.clip_l, o->parts.clip_g,     o->parts.diffusion_model,
-                           o->parts.vae,    o->parts.taesd};
-    enum { TEXTS = sizeof texts / sizeof *texts, NUMBERS = 80 };
-    size_t size = NUMBERS;
-    for (int i = 0; i < TEXTS; i++) size += texts[i] ? strlen(texts[i]) + 2 : 1;
-    char *text = malloc(size), *to = text;
-    if (!text) return NULL;
-    for (int i = 0; i < TEXTS; i++)
-        to += sprintf(to, "%s%s\n", texts[i] ? "=" : "", texts[i] ? texts[i] : "");
-    snprintf(to, NUMBERS, "%llu %d %d %d", (unsigned long long)o->pipeline.memory_budget,
-             o->pipeline.vae_tiling, (int)o->pipeline.precision, o->pipeline.threads);
-    return text;
-}
-
 // Writes the options that the upscaler is opened with, to free with free().
 static char *describe_upscaler(const struct generate_options *o) {
     const char *path = o->upscale_model ? o->upscale_model : "";
@@ -284,7 +266,7 @@ static enum fum_result open_pipeline(struct painter *painter,
 static enum fum_result open_engine(struct painter *painter, struct fum_error *err) {
     struct generate_options options = painter->job->request.options;
     if (painter->job->model) options.model = painter->job->model;
-    char *loads = describe_pipeline(&options), *enlarges = describe_upscaler(&options);
+    char *loads = cli_engine_describe(&options), *enlarges = describe_upscaler(&options);
     enum fum_result result = FUM_OK;
     if (!loads || !enlarges) result = FUM_ERR_NOMEM;
     if (result == FUM_OK && (!painter->loaded || strcmp(painter->loaded, loads) != 0)) {

@@ -71,7 +71,7 @@ static bool read_stream(struct openai_call *o) {
                           "partial_images must lie in 0..%d", MAX_PARTIALS);
     bool stream = api_flag(&o->call, "stream", false);
     o->partials = stream ? (int)partials : 0;
-    return api_set_text(&o->call, "preview", o->partials ? "proj" : "none");
+    return o->partials || api_set_text(&o->call, "preview", "none");
 }
 
 // ---- what is drawn ----

@@ -200,18 +200,19 @@ cJSON *options_list(struct server *server, const cJSON *changes) {
 
 // ---- jobs ----
 
-// Returns how previews are made. Those of TAESD are colours too, since a model may come without it.
+// Returns how previews are made; NULL: in colours, if the model's are known. So are those of TAESD,
+// which a model may come without.
 static const char *find_preview(const cJSON *options) {
     const char *type = api_member_text(options, "show_progress_type");
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(options, "live_previews_enable")))
         return "none";
-    return strcmp(type, "Full") == 0 ? "vae" : "proj";
+    return strcmp(type, "Full") == 0 ? "vae" : NULL;
 }
 
 bool options_set_fields(struct api_call *call, const cJSON *options) {
     double skip = api_member_number(options, "CLIP_stop_at_last_layers");
     const char *model = api_member_text(options, "sd_model_checkpoint");
-    const char *emphasis = api_member_text(options, "emphasis");
+    const char *emphasis = api_member_text(options, "emphasis"), *preview = find_preview(options);
     bool cpu = strcmp(api_member_text(options, "randn_source"), "CPU") == 0;
     return (!*model || api_set_text(call, "model", model)) &&
            // the first layer from the end is A1111's default, for which a model may have another
@@ -219,5 +220,5 @@ bool options_set_fields(struct api_call *call, const cJSON *options) {
            (strcmp(emphasis, "Original") == 0 ||
             api_set_text(call, "emphasis", strcmp(emphasis, "None") == 0 ? "none" : "no-norm")) &&
            (!cpu || api_set_text(call, "rng", "cpu")) &&
-           api_set_text(call, "preview", find_preview(options));
+           (!preview || api_set_text(call, "preview", preview));
 }

@@ -3,6 +3,7 @@
 #ifndef FUM_CLI_SERVE_SERVER_H
 #define FUM_CLI_SERVE_SERVER_H
 
+#include "../job/check.h"
 #include "http.h"
 #include "jobs.h"
 #include "metrics.h"
@@ -18,6 +19,7 @@ struct server {
     struct metrics *metrics;
     struct job_context context;       // of jobs that come in, without its catalogue
     struct server_files *offered;     // the files that are offered, see server_catalogue
+    struct job_checker *checker;      // of jobs that come in
     struct generate_options defaults; // of fields that are left out
     struct fum_log log;               // of the queue, the devices and the files
     struct options *a1111_options;    // options_store.h
@@ -38,7 +40,8 @@ void server_catalogue_done(struct server *server);
 // Lists the files again. Returns as server_open_jobs does; after an error the old list stays.
 int server_refresh(struct server *server);
 
-// Reads the fields of a job with the files that are offered now, as job_spec_read does.
+// Reads the fields of a job with the files that are offered now, as job_spec_read does, and checks
+// that its model can draw it.
 bool server_read_job(struct server *server, struct job_spec *spec, const cJSON *fields,
                      struct job_error *error);
 // Takes a job in, with the Idempotency-Key of the request. False: the request is answered with the

@@ -50,6 +50,7 @@ int server_refresh(struct server *server) {
     server->offered->catalogue = listed;
     pthread_rwlock_unlock(&server->offered->lock);
     catalogue_destroy(&old);
+    job_checker_forget(server->checker);
     return 0;
 }
 
@@ -71,8 +72,9 @@ static void close_files(struct server *server) {
     server->offered = NULL;
 }
 
-bool server_read_job(struct server *server, struct job_spec *spec, const cJSON *fields,
-                     struct job_error *error) {
+static bool read_fields(void *user, struct job_spec *spec, const cJSON *fields,
+                        struct job_error *error) {
+    struct server *server = user;
     struct job_context context = server->context;
     context.catalogue = server_catalogue(server);
     bool read = job_spec_read(spec, fields, &context, error);
@@ -80,12 +82,12 @@ bool server_read_job(struct server *server, struct job_spec *spec, const cJSON *
     return read;
 }
 
-// ---- the queue ----
-
-static bool read_fields(void *user, struct job_spec *spec, const cJSON *fields,
-                        struct job_error *error) {
-    return server_read_job(user, spec, fields, error);
+bool server_read_job(struct server *server, struct job_spec *spec, const cJSON *fields,
+                     struct job_error *error) {
+    return read_fields(server, spec, fields, error) && job_check(server->checker, spec, error);
 }
+
+// ---- the queue ----
 
 // Returns the folder of --state or its default, to free with free(); NULL: memory is out, or there
 // is no default.
@@ -122,6 +124,8 @@ int server_open_jobs(struct server *server) {
                                            .max_pixels = server->options->max_pixels,
                                            .max_prompt = MAX_PROMPT};
     server->log = serve_log(server);
+    server->checker = job_checker_create();
+    if (!server->checker) return cli_fail("no memory to check jobs");
     int status = open_files(server);
     return status ? status : open_queue(server);
 }
@@ -129,6 +133,7 @@ int server_open_jobs(struct server *server) {
 void server_close_jobs(struct server *server) {
     jobs_close(&server->jobs);
     options_close(&server->a1111_options);
+    job_checker_destroy(&server->checker);
     close_files(server);
 }
 

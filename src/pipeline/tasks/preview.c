@@ -28,7 +28,7 @@ static enum fum_result check_preview(fum_pipeline *pipe, struct fum_run *run,
                              "the colours of the model's latents are not known: preview by vae");
     if (p->preview == FUM_PREVIEW_TINY && pipe->kind != &fum_pictures_of_tiny)
         return fum_error_set(err, FUM_ERR_ARG,
-                             "the preview tae needs a tiny autoencoder: give one with --taesd");
+                             "--preview tae needs a tiny autoencoder: give one with --taesd");
     if (p->preview >= FUM_PREVIEW_TINY && pipe->budget)
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "previews are decoded only without a memory budget, under which the "
