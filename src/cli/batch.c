@@ -7,7 +7,6 @@
 #include "progress.h"
 #include "vector_width.h"
 
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -180,9 +179,9 @@ static int report(const struct batch *batch) {
 
 static int run_first(struct batch *batch, const char *path, const struct cli_list *devices) {
     bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "rb");
-    int status = file ? draw_lines(batch, file, standard ? "standard input" : path, devices)
-                      : cli_fail("%s: %s", path, strerror(errno));
+    FILE *file = standard ? stdin : cli_open_text(path);
+    int status =
+        file ? draw_lines(batch, file, standard ? "standard input" : path, devices) : CLI_FAILED;
     if (file && !standard) fclose(file);
     // The other ranks wait to be sent away, however it ended.
     if (!batch->remotes) batch->remotes = remotes_create(batch->ranks, batch->work);

@@ -100,6 +100,9 @@ bool cli_cancel(void *user); // the same, with the signature of the library's ca
 int cli_interrupted_status(void);
 // Makes a second signal wait from true to false, so that no file is left half written.
 void cli_hold_signals(bool hold);
+// From true to false, a caught signal ends a call that waits, such as a read from a silent pipe. At
+// other times such calls go on after it.
+void cli_interrupt_reads(bool interrupt);
 
 // Opens /dev/null for those of descriptors 0 to 2 that are closed. The first file opened would take
 // their number, and get the program's text. First thing in main.
@@ -135,6 +138,10 @@ const char *cli_program_dir(char path[CLI_PATH_BYTES]);
 // Returns "dir/name", or a copy of `text`, to free with free(); NULL when out of memory.
 char *cli_copy(const char *text);
 char *cli_join(const char *dir, const char *name);
+
+// Opens a file of text to read. Prints the error and returns NULL on failure. A signal ends the
+// wait for a pipe that nobody writes to.
+FILE *cli_open_text(const char *path);
 
 // Returns the whole of a file (NULL: standard input), at most `limit` bytes, without a byte order
 // mark and NUL-terminated. Free it with free(). Prints the error and returns NULL on failure.

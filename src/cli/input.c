@@ -16,6 +16,11 @@ static size_t drop_mark(char *text, size_t bytes) {
     return bytes - MARK_BYTES;
 }
 
+// Returns why the last call failed.
+static const char *reason(void) {
+    return errno == EINTR && cli_interrupted() ? "interrupted" : strerror(errno);
+}
+
 // Reads to the end; NULL after an error, which it prints.
 static char *read_all(FILE *file, const char *where, size_t limit, size_t *bytes) {
     size_t capacity = 0, used = 0;
@@ -39,7 +44,7 @@ static char *read_all(FILE *file, const char *where, size_t limit, size_t *bytes
         }
     } while (!feof(file) && !ferror(file));
     if (ferror(file)) {
-        cli_fail("%s: %s", where, strerror(errno));
+        cli_fail("%s: %s", where, reason());
         goto error;
     }
     *bytes = drop_mark(text, used);
@@ -50,14 +55,20 @@ error:
     return NULL;
 }
 
+FILE *cli_open_text(const char *path) {
+    cli_interrupt_reads(true);
+    FILE *file = fopen(path, "rb");
+    if (!file) cli_fail("%s: %s", path, reason());
+    cli_interrupt_reads(false);
+    return file;
+}
+
 char *cli_read_text(const char *path, size_t limit, size_t *bytes) {
-    const char *where = path ? path : "standard input";
-    FILE *file = path ? fopen(path, "rb") : stdin;
-    if (!file) {
-        cli_fail("%s: %s", where, strerror(errno));
-        return NULL;
-    }
-    char *text = read_all(file, where, limit, bytes);
+    FILE *file = path ? cli_open_text(path) : stdin;
+    if (!file) return NULL;
+    cli_interrupt_reads(true);
+    char *text = read_all(file, path ? path : "standard input", limit, bytes);
+    cli_interrupt_reads(false);
     if (path) fclose(file);
     return text;
 }
@@ -83,21 +94,27 @@ static bool reserve(struct cli_line *line) {
     return true;
 }
 
-bool cli_read_line(FILE *file, struct cli_line *line) {
+// Reads the bytes of a line with its newline; returns the last one, EOF at the end and after a
+// failure.
+static int read_to_newline(FILE *file, struct cli_line *line) {
     int c = 0;
     line->bytes = 0;
-    line->number++;
     while (c != '\n') {
-        if (!reserve(line)) return false;
+        if (!reserve(line)) return EOF;
         c = getc(file);
         if (c == EOF) break;
         line->text[line->bytes++] = (char)c;
     }
-    if (ferror(file)) {
-        line->failure = strerror(errno);
-        return false;
-    }
-    if (c == EOF && line->bytes == 0) return false;
+    if (ferror(file)) line->failure = reason();
+    return c;
+}
+
+bool cli_read_line(FILE *file, struct cli_line *line) {
+    line->number++;
+    cli_interrupt_reads(true);
+    int c = read_to_newline(file, line);
+    cli_interrupt_reads(false);
+    if (line->failure || (c == EOF && line->bytes == 0)) return false;
     if (line->number == 1) line->bytes = drop_mark(line->text, line->bytes);
     line->bytes = cli_trim_newline(line->text, line->bytes);
     return true;

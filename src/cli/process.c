@@ -65,6 +65,10 @@ void cli_catch_interrupt(void) {
 
 void cli_ignore_pipes(void) {}
 
+void cli_interrupt_reads(bool interrupt) {
+    (void)interrupt;
+}
+
 #else
 
 static void catch_signal(int number) {
@@ -87,6 +91,16 @@ void cli_catch_interrupt(void) {
 
 void cli_ignore_pipes(void) {
     signal(SIGPIPE, SIG_IGN);
+}
+
+void cli_interrupt_reads(bool interrupt) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) != 0 || action.sa_handler != on_signal) continue;
+        action.sa_flags = interrupt ? 0 : SA_RESTART;
+        sigaction(numbers[i], &action, NULL);
+    }
 }
 
 #endif

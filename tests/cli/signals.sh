@@ -44,6 +44,13 @@ stopped_by TERM 143
 stopped_by HUP 129
 rm -f kept*
 
+# A pipe that nobody writes to is waited for until a signal.
+mkfifo silent
+for line in "batch silent -o batch" "serve --api-key-file silent --listen-port 0 --state state"; do
+    timeout -k 30 2 "$fumarole" $line >out.txt 2>err.txt # 124: the first signal ended it
+    check "SIGTERM ends ${line%% *} while it reads a pipe" test $? = 124
+done
+
 # A second signal ends the program at once, but not while a file is written.
 "$fumarole" generate -b 2000 "${small[@]}" -o kept-%d.png >out.txt 2>err.txt &
 program=$!
