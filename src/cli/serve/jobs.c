@@ -4,10 +4,14 @@
 #define _POSIX_C_SOURCE 200809L
 #include "jobs_inside.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+// Starts of a job without another picture, after which it fails. A person may end the server often.
+enum { MAX_CRASHES = 3, MAX_STARTS = 30 };
 
 // ---- taking jobs in ----
 
@@ -249,10 +253,28 @@ static bool revive(void *user, const struct store_job *job) {
     return true;
 }
 
+// Makes jobs fail that the server does not survive.
+static enum store_result give_up(struct jobs *jobs) {
+    char *crashed = job_error_text("the server crashed 3 times while it drew this job, which is "
+                                   "not tried again",
+                                   "server_error", NULL, "crashed"),
+         *ended = job_error_text("the server was ended 30 times while it drew this job, without a "
+                                 "finished picture; it is not tried again",
+                                 "server_error", NULL, "crashed");
+    const struct store_limits by_crashes = {MAX_CRASHES, INT_MAX, jobs_time(), crashed},
+                              by_starts = {INT_MAX, MAX_STARTS, jobs_time(), ended};
+    enum store_result result = store_give_up(jobs->store, &by_crashes);
+    if (!result) result = store_give_up(jobs->store, &by_starts);
+    free(crashed);
+    free(ended);
+    return result == STORE_NO_SPACE ? STORE_OK : result;
+}
+
 static int revive_all(struct jobs *jobs) {
     long counts[JOB_STATES], revived = 0;
     struct store_query query = {.state = JOB_QUEUED, .oldest_first = true};
-    enum store_result result = store_each(jobs->store, &query, revive, jobs);
+    enum store_result result = give_up(jobs);
+    if (!result) result = store_each(jobs->store, &query, revive, jobs);
     if (result == STORE_OK) result = store_count(jobs->store, counts);
     for (struct live_job *live = jobs->first; live; live = live->later) revived++;
     if (result == STORE_OK && revived == counts[JOB_QUEUED]) return 0;

@@ -4,6 +4,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "store_inside.h"
 
+#include "crash.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,7 @@
 #include <unistd.h>
 
 enum {
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
     CACHE_KIB = 2048,
     CHECKPOINT_PAGES = 64,
     LOG_BYTES = 1 << 20,   // of the write-ahead log, once a longer one was needed
@@ -34,6 +36,10 @@ static const char SCHEMA[] =
     " place INTEGER NOT NULL, seed INTEGER NOT NULL, width INTEGER NOT NULL,"
     " height INTEGER NOT NULL, sha256 TEXT NOT NULL);"
     "CREATE UNIQUE INDEX pictures_by_job ON pictures (job, place);";
+// What version 2 adds: starts and crashes without a picture since, and whether it is being drawn.
+static const char SCHEMA_2[] = "ALTER TABLE jobs ADD COLUMN starts INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
+                               "ALTER TABLE jobs ADD COLUMN drawing INTEGER NOT NULL DEFAULT 0;";
 
 // ---- folders ----
 
@@ -125,17 +131,17 @@ static int read_version(struct store *store) {
     return version;
 }
 
-// Makes the tables unless they are there.
+// Makes the tables unless they are there, and adds what older ones lack.
 static int make_tables(struct store *store, bool *created) {
-    char sql[sizeof SCHEMA + 80];
+    char sql[sizeof SCHEMA + sizeof SCHEMA_2 + 80];
     int version = read_version(store);
     if (version < 0) return fail_database(store);
     if (version > SCHEMA_VERSION)
         return cli_fail("%s/jobs.sqlite is of a newer fumarole (version %d)", store->dir, version);
     *created = version == 0;
-    if (!*created) return 0;
-    snprintf(sql, sizeof sql, "BEGIN; %s PRAGMA user_version = %d; COMMIT;", SCHEMA,
-             SCHEMA_VERSION);
+    if (version == SCHEMA_VERSION) return 0;
+    snprintf(sql, sizeof sql, "BEGIN; %s%s PRAGMA user_version = %d; COMMIT;",
+             *created ? SCHEMA : "", SCHEMA_2, SCHEMA_VERSION);
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) ? fail_database(store) : 0;
 }
 
@@ -179,6 +185,7 @@ int store_open(struct store **opened, const char *dir, const struct fum_log *log
     int status = lock_folder(store);
     if (status == 0) status = open_database(store, &created);
     if (status == 0) status = clean_pictures(store, created);
+    if (status == 0) status = store_open_starts(store);
     if (status != 0) store_close(opened);
     return status;
 }
@@ -186,6 +193,7 @@ int store_open(struct store **opened, const char *dir, const struct fum_log *log
 void store_close(struct store **opened) {
     struct store *store = *opened;
     if (!store) return;
+    crash_watch_end();
     sqlite3_close(store->db);
     if (store->folder >= 0) close(store->folder);
     pthread_mutex_destroy(&store->lock);

@@ -63,6 +63,19 @@ enum store_result store_set_next(struct store *store, const char *job, int next)
 enum store_result store_finish(struct store *store, const char *id, enum job_state state,
                                const double times[2], const char *error);
 
+// Records that a job is about to be drawn, or is so no more without an end. Jobs whose server ended
+// meanwhile keep the count of their starts until a picture is finished.
+enum store_result store_begin(struct store *store, const char *id);
+enum store_result store_put_back(struct store *store, const char *id);
+// Makes the queued jobs fail that crashed the server so often, or were begun so often, without
+// another picture.
+struct store_limits {
+    int crashes, starts;
+    double finished; // their time, seconds since 1970
+    const char *error;
+};
+enum store_result store_give_up(struct store *store, const struct store_limits *limits);
+
 // Which jobs are visited.
 struct store_query {
     const char *id;    // only this one; NULL: all

@@ -26,6 +26,10 @@ enum store_result store_run(struct store *store, const char *sql, const char *ki
 // Returns why the last call of SQLite failed, which is logged unless it is a full disk.
 enum store_result store_why(struct store *store);
 
+// Counts the crash of the last server, if it was one, and watches for that of this one. Returns 0,
+// or prints the error and returns an exit status.
+int store_open_starts(struct store *store);
+
 void store_log(const struct store *store, enum fum_log_level level, const char *fmt, ...)
     FUM_PRINTF(3, 4);
 

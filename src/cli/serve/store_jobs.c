@@ -9,6 +9,9 @@
 
 #include <fumarole/file.h>
 
+// Moves a job to its next picture, for which it was not begun yet.
+static const char NEXT[] = "UPDATE jobs SET next = ?, starts = 0, crashes = 0 WHERE id = ?";
+
 // ---- jobs ----
 
 enum store_result store_add(struct store *store, const struct store_job *job) {
@@ -69,8 +72,7 @@ enum store_result store_copy_fields(struct store *store, const char *id, char **
 
 enum store_result store_set_next(struct store *store, const char *job, int next) {
     pthread_mutex_lock(&store->lock);
-    enum store_result result =
-        store_run(store, "UPDATE jobs SET next = ? WHERE id = ?", "it", (int64_t)next, job);
+    enum store_result result = store_run(store, NEXT, "it", (int64_t)next, job);
     pthread_mutex_unlock(&store->lock);
     return result;
 }
@@ -217,9 +219,7 @@ static enum store_result record_picture(struct store *store, const char *job,
     result = store_run(store, "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)", "ttiiiit",
                        picture->id, job, (int64_t)picture->index, (int64_t)picture->seed,
                        (int64_t)picture->width, (int64_t)picture->height, picture->sha256);
-    if (!result)
-        result = store_run(store, "UPDATE jobs SET next = ? WHERE id = ?", "it",
-                           (int64_t)picture->index + 1, job);
+    if (!result) result = store_run(store, NEXT, "it", (int64_t)picture->index + 1, job);
     if (!result) result = store_run(store, "COMMIT", "");
     if (result && !sqlite3_get_autocommit(store->db))
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);

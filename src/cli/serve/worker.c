@@ -277,6 +277,7 @@ static enum fum_result draw_pictures(struct worker *worker, const struct job_spe
 
 // Puts a job back that the server has no time for.
 static void put_back(struct live_job *live) {
+    store_put_back(live->jobs->store, live->id);
     pthread_mutex_lock(&live->jobs->lock);
     live->taken = false;
     live_set_state(live, JOB_QUEUED, NULL);
@@ -313,6 +314,7 @@ static void begin_job(struct worker *worker) {
     live->started = now;
     live_set_state(live, JOB_RUNNING, NULL);
     pthread_mutex_unlock(&jobs->lock);
+    store_begin(jobs->store, live->id);
     if (jobs->params.metrics && now > live->created)
         metrics_add_wait(jobs->params.metrics, now - live->created);
 }
