@@ -178,5 +178,8 @@ enum cli_json cli_json_parse(cJSON **json, const char *text, size_t bytes, size_
 // Prints a value in one line as cJSON_PrintUnformatted does, but with all digits of whole numbers.
 // cJSON may round those above 10^15, such as random seeds. The value is as before afterwards.
 char *cli_json_print(cJSON *json);
+// Makes a value the only member of that name, and takes it over. False: memory is out, or the value
+// or the object is NULL; the value is freed then.
+bool cli_json_put(cJSON *object, const char *name, cJSON *value);
 
 #endif

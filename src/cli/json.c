@@ -70,3 +70,10 @@ char *cli_json_print(cJSON *json) {
     unset_digits(json);
     return text;
 }
+
+bool cli_json_put(cJSON *object, const char *name, cJSON *value) {
+    cJSON_DeleteItemFromObjectCaseSensitive(object, name);
+    if (value && cJSON_AddItemToObject(object, name, value)) return true;
+    cJSON_Delete(value);
+    return false;
+}

@@ -333,8 +333,18 @@ def make_model(folder):
     return model
 
 
+def make_controls(folder):
+    """Makes a folder of the ControlNets of the test data, one of them with brackets in its name, too."""
+    controls = os.path.join(folder, "controls")
+    os.mkdir(controls)
+    for name in os.listdir(os.path.join(DATA, "controls")):
+        os.symlink(os.path.join(DATA, "controls", name), os.path.join(controls, name))
+    os.symlink(os.path.join(DATA, "controls/net-a"), os.path.join(controls, "net [v2]"))
+    return controls
+
+
 def test_files(folder):
-    lines = ("-m", make_model(folder), "--models-dir", os.path.join(DATA, "controls"), "--lora-model-dir", os.path.join(DATA, "adapters"),
+    lines = ("-m", make_model(folder), "--models-dir", make_controls(folder), "--lora-model-dir", os.path.join(DATA, "adapters"),
              "--embd-dir", os.path.join(DATA, "adapters/words"), "--upscalers-dir", os.path.join(DATA, "upscalers"))
     with Server(PROGRAM, *lines) as server:
         get = lambda path: server.get(path).json
@@ -354,6 +364,8 @@ def test_files(folder):
         size = {"width": 32, "height": 32, "steps": 2}
         _, info, pngs = draw(server, **size, alwayson_scripts={"ControlNet": {"args": [unit]}})
         check("ControlNet 0" in info["infotexts"][0], info["infotexts"][0])
+        for name in ("net [v2]", "net [v2] [12345678]"):
+            check(draw(server, **size, alwayson_scripts={"ControlNet": {"args": [{**unit, "model": name}]}})[2][0] is not None, name)
         plain = draw(server, **size)[2]
         check(draw(server, **size, alwayson_scripts={"controlnet": {"args": [{**unit, "enabled": False}]}})[2] == plain != pngs, "off")
         for word, change in (("nope", {"model": "nope"}), ("module", {"module": "depth"}), ("weight", {"weight": "1"}),

@@ -186,11 +186,7 @@ void api_end(struct api_call *call) {
 }
 
 bool api_set(struct api_call *call, const char *field, cJSON *value) {
-    if (!value) return api_refuse_memory(call);
-    cJSON_DeleteItemFromObjectCaseSensitive(call->fields, field);
-    if (cJSON_AddItemToObject(call->fields, field, value)) return true;
-    cJSON_Delete(value);
-    return api_refuse_memory(call);
+    return cli_json_put(call->fields, field, value) || api_refuse_memory(call);
 }
 
 bool api_set_text(struct api_call *call, const char *field, const char *text) {
@@ -202,14 +198,9 @@ bool api_set_number(struct api_call *call, const char *field, double number) {
 }
 
 bool api_set_sampling(struct api_call *call, const char *sampler, const char *schedule) {
-    const char *found = NULL, *joined = NULL, *apart = NULL;
-    if (sampler && *sampler) {
-        // A name that is not known goes on to where it is refused, with the list of those that are.
-        if (!api_find_sampler(sampler, &found, &joined)) found = sampler;
-        if (!api_same_name(sampler, "automatic") && !api_set_text(call, "sampling_method", found))
-            return false;
-    }
-    if (schedule && *schedule && !api_find_schedule(schedule, &apart)) apart = schedule;
-    if (!apart) apart = joined;
-    return !apart || api_set_text(call, "scheduler", apart);
+    const char *found = NULL;
+    // Names that are not known go on to where they are refused, with the list of those that are.
+    if (schedule && *schedule && !api_find_schedule(schedule, &found)) found = schedule;
+    return (!sampler || !*sampler || api_set_text(call, "sampling_method", sampler)) &&
+           (!found || api_set_text(call, "scheduler", found));
 }

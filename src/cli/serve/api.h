@@ -66,7 +66,8 @@ bool api_set(struct api_call *call, const char *field, cJSON *value);
 bool api_set_text(struct api_call *call, const char *field, const char *text);
 bool api_set_number(struct api_call *call, const char *field, double number);
 
-// Sets the sampler and the schedule by the names that the fields hold, see api_names.h.
+// Sets the sampler and the schedule. Jobs have all spellings of samplers, and api_names.h those of
+// schedules.
 bool api_set_sampling(struct api_call *call, const char *sampler, const char *schedule);
 
 // Sets an empty prompt where none is given, and leaves out empty prompts for a model that takes

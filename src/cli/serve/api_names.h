@@ -6,14 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// Compares two names. Capital letters of ASCII equal small ones.
-bool api_same_name(const char *a, const char *b);
-
-// Finds the sampler of a name in the flag's spelling or A1111's. *schedule is NULL, unless the name
-// is one of the old form with a schedule behind it, "DPM++ 2M Karras". Returns false for others.
-bool api_find_sampler(const char *name, const char **sampler, const char **schedule);
-
-// Finds a schedule in the same way. "Automatic", the model's own, is NULL.
+// Finds a schedule by A1111's name or label, or by the flag's value. "Automatic", the model's own,
+// is NULL. Returns false for others.
 bool api_find_schedule(const char *name, const char **schedule);
 
 // Returns A1111's name of the index-th schedule ("align_your_steps"); NULL past the last.

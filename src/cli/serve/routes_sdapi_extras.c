@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A1111's routes that work on a picture without drawing: extra-single-image and png-info.
 #include "../base64.h"
-#include "api_names.h"
 #include "api_pictures.h"
 #include "enlarge.h"
 #include "routes.h"
@@ -124,14 +123,14 @@ static bool check_pixels(struct api_call *call, const struct enlarge_params *p) 
 static bool read_enlarging(struct api_call *call, const struct fum_bitmap *bitmap,
                            struct enlarge_params *p) {
     const char *name = api_text(call, "upscaler_1", "None");
-    if (api_same_name(name, "None")) { // which leaves the picture as it is
+    if (cli_same_word(name, "None")) { // which leaves the picture as it is
         p->width = p->crop_width = bitmap->width;
         p->height = p->crop_height = bitmap->height;
         return true;
     }
     if (!find_size(call, bitmap, p) || !check_pixels(call, p)) return false;
-    p->nearest = api_same_name(name, "Nearest");
-    if (p->nearest || api_same_name(name, "Lanczos")) return true;
+    p->nearest = cli_same_word(name, "Nearest");
+    if (p->nearest || cli_same_word(name, "Lanczos")) return true;
     const struct catalogue *catalogue = server_catalogue(call->request->server);
     const struct catalogue_entry *entry = catalogue_find(catalogue, CATALOGUE_UPSCALER, name);
     if (entry) snprintf(p->network, sizeof p->network, "%s", entry->path);

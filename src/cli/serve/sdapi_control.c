@@ -2,8 +2,6 @@
 // Reads the units of A1111's ControlNet extension, which clients send in "alwayson_scripts".
 #include "sdapi.h"
 
-#include "api_names.h"
-
 #include <string.h>
 
 // Members of a unit that have no effect here, or none at their usual values.
@@ -89,20 +87,28 @@ static bool add_module(struct api_call *call, const cJSON *unit) {
     const char *module = api_member_text(unit, "module");
     double low = api_member_number(unit, "threshold_a"),
            high = api_member_number(unit, "threshold_b");
-    if (api_same_name(module, "canny"))
+    if (cli_same_word(module, "canny"))
         snprintf(how, sizeof how, "canny:%.0f:%.0f", low > 0 ? low : 100, high > 0 ? high : 200);
-    else if (*module && !api_same_name(module, "none"))
+    else if (*module && !cli_same_word(module, "none"))
         return refuse(call, "module", "must be none or canny");
     return add(call, "control_preprocess", cJSON_CreateString(how));
 }
 
-// Adds the name of the net, without the hash behind it.
+// Cuts off the hash behind the name of a net, "name [1a2b3c4d]". A name may hold other brackets.
+static void cut_hash(char *name) {
+    enum { LEAST_DIGITS = 8 };
+    char *last = NULL;
+    for (char *at = name; (at = strstr(at, " [")); at++) last = at;
+    size_t digits = last ? strspn(last + 2, "0123456789abcdefABCDEF") : 0;
+    if (digits >= LEAST_DIGITS && strcmp(last + 2 + digits, "]") == 0) *last = 0;
+}
+
+// Adds the name of the net.
 static bool add_model(struct api_call *call, const cJSON *unit) {
     char name[256];
     snprintf(name, sizeof name, "%s", api_member_text(unit, "model"));
-    char *hash = strstr(name, " [");
-    if (hash && strchr(hash, ']')) *hash = 0;
-    if (!*name || api_same_name(name, "None")) return refuse(call, "model", "is needed");
+    cut_hash(name);
+    if (!*name || cli_same_word(name, "None")) return refuse(call, "model", "is needed");
     return add(call, "control_net", cJSON_CreateString(name));
 }
 
@@ -123,7 +129,7 @@ bool sdapi_set_controls(struct api_call *call) {
     const cJSON *script, *unit;
     cJSON_ArrayForEach(script, api_get(call, "alwayson_scripts")) {
         const cJSON *args = cJSON_GetObjectItemCaseSensitive(script, "args");
-        if (!api_same_name(script->string, "controlnet") || !cJSON_IsArray(args))
+        if (!cli_same_word(script->string, "controlnet") || !cJSON_IsArray(args))
             return api_refuse(call, "alwayson_scripts", "unsupported",
                               "alwayson_scripts: \"%s\" is not supported",
                               cli_show(script->string).text);

@@ -2,7 +2,6 @@
 // Turns A1111's fields into those of a job.
 #include "sdapi.h"
 
-#include "api_names.h"
 #include "options.h"
 
 #include <string.h>
@@ -56,7 +55,7 @@ static const char *find_upscaler(const char *name) {
                                            {"Nearest", "nearest"},
                                            {"Lanczos", "lanczos"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (api_same_name(name, names[i][0])) return names[i][1];
+        if (cli_same_word(name, names[i][0])) return names[i][1];
     return name;
 }
 
@@ -72,7 +71,7 @@ static bool check_second_pass(struct api_call *call) {
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const char *text = api_text(call, fields[i].name, "");
         const char *first = fields[i].first ? api_text(call, fields[i].first, "") : "";
-        if (*text && !api_same_name(text, fields[i].same) && strcmp(text, first) != 0)
+        if (*text && !cli_same_word(text, fields[i].same) && strcmp(text, first) != 0)
             return api_refuse(call, fields[i].name, "unsupported",
                               "%s is not supported: the second pass has what the first has",
                               fields[i].name);
