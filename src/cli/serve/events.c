@@ -184,8 +184,8 @@ int jobs_watch_next(struct job_watch *watch, double seconds, struct job_event *e
         double left = end - fum_time_now();
         if (take_event(watch, event))
             result = 1;
-        else if (jobs->stopping)
-            result = -1;
+        else if (jobs->stopping || job_is_final(watch->live->state))
+            result = -1; // without the last event if memory for it was out
         else if (left <= 0)
             break;
         else

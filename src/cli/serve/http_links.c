@@ -3,6 +3,7 @@
 // evades.
 #define _GNU_SOURCE
 
+#include "condition.h"
 #include "http_inner.h"
 
 #include <netinet/in.h>
@@ -16,7 +17,7 @@
 #include <linux/tcp.h>
 #endif
 
-enum { TICK_MILLISECONDS = 200 };
+static const double TICK_SECONDS = 0.2;
 
 struct http_links {
     pthread_mutex_t lock;
@@ -112,15 +113,6 @@ static bool make_room(struct http_links *links) {
     return oldest != NULL;
 }
 
-static void wait_for(struct http_links *links, int milliseconds) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += milliseconds * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&links->changed, &links->lock, &until);
-}
-
 static void *watch(void *user) {
     struct http_links *links = user;
     pthread_mutex_lock(&links->lock);
@@ -130,7 +122,7 @@ static void *watch(void *user) {
             continue;
         }
         end_late(links, fum_time_now());
-        wait_for(links, TICK_MILLISECONDS);
+        condition_wait(&links->changed, &links->lock, TICK_SECONDS);
     }
     pthread_mutex_unlock(&links->lock);
     return NULL;
@@ -141,9 +133,13 @@ struct http_links *http_links_create(void (*on_timeout)(void *user), void *user)
     if (!links) return NULL;
     links->on_timeout = on_timeout;
     links->user = user;
-    pthread_mutex_init(&links->lock, NULL);
-    pthread_cond_init(&links->changed, NULL);
+    if (pthread_mutex_init(&links->lock, NULL)) goto no_lock;
+    if (!condition_init(&links->changed)) goto no_condition;
     if (pthread_create(&links->watch, NULL, watch, links) == 0) return links;
+    pthread_cond_destroy(&links->changed);
+no_condition:
+    pthread_mutex_destroy(&links->lock);
+no_lock:
     free(links);
     return NULL;
 }

@@ -2,6 +2,7 @@
 // Takes jobs in, cancels them, waits for them, and starts the devices.
 #define _DEFAULT_SOURCE // getentropy
 #define _POSIX_C_SOURCE 200809L
+#include "condition.h"
 #include "jobs_inside.h"
 
 #include <limits.h>
@@ -67,8 +68,10 @@ static enum jobs_result begin_live(struct jobs *jobs, const char *id, int count,
         result = JOBS_FULL;
     else if (!(*made = live_create(jobs, id, count)))
         result = JOBS_FAILED;
-    else
+    if (*made) {
+        (*made)->created = jobs_time();
         live_list(*made);
+    }
     pthread_mutex_unlock(&jobs->lock);
     return result;
 }
@@ -126,7 +129,6 @@ enum jobs_result jobs_submit(struct jobs *jobs, const struct jobs_new *job, char
     if (!make_id(id)) return JOBS_FAILED;
     result = begin_live(jobs, id, count > 0 ? count : 1, &live);
     if (result) return result;
-    live->created = jobs_time();
     result = keep_job(live, job);
     pthread_mutex_lock(&jobs->lock);
     if (result)
@@ -283,8 +285,8 @@ static int revive_all(struct jobs *jobs) {
 
 static bool init_locks(struct jobs *jobs) {
     if (pthread_mutex_init(&jobs->lock, NULL)) return false;
-    if (jobs_init_condition(&jobs->work)) {
-        if (jobs_init_condition(&jobs->rest)) return true;
+    if (condition_init(&jobs->work)) {
+        if (condition_init(&jobs->rest)) return true;
         pthread_cond_destroy(&jobs->work);
     }
     pthread_mutex_destroy(&jobs->lock);

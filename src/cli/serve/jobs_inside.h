@@ -70,7 +70,6 @@ struct jobs {
 // ---- live.c and ends.c; the lock is held unless a comment states otherwise ----
 
 bool job_is_final(enum job_state state);
-bool jobs_init_condition(pthread_cond_t *condition);
 
 // Makes a job with one reference, or returns NULL. live_release frees it after the last one.
 struct live_job *live_create(struct jobs *jobs, const char *id, int count);

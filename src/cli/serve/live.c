@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Keeps the jobs that are not final at hand.
 #define _POSIX_C_SOURCE 200809L
+#include "condition.h"
 #include "jobs_inside.h"
 
 #include <stdlib.h>
@@ -38,21 +39,7 @@ double jobs_time(void) {
 }
 
 void jobs_wait_on(struct jobs *jobs, pthread_cond_t *condition, double seconds) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    double end = (double)until.tv_nsec * 1e-9 + seconds;
-    until.tv_sec += (time_t)end;
-    until.tv_nsec = (long)((end - (double)(time_t)end) * 1e9);
-    pthread_cond_timedwait(condition, &jobs->lock, &until);
-}
-
-bool jobs_init_condition(pthread_cond_t *condition) {
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes)) return false;
-    bool good = !pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) &&
-                !pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return good;
+    condition_wait(condition, &jobs->lock, seconds);
 }
 
 // ---- jobs at hand ----
@@ -75,7 +62,7 @@ void live_release(struct live_job *live) {
 struct live_job *live_create(struct jobs *jobs, const char *id, int count) {
     struct live_job *live = calloc(1, sizeof *live);
     if (!live) return NULL;
-    if (!jobs_init_condition(&live->changed)) {
+    if (!condition_init(&live->changed)) {
         free(live);
         return NULL;
     }
