@@ -19,7 +19,7 @@ static const struct cli_option options[] = {
 static cJSON *make_json(const struct fum_metadata *m) {
     cJSON *json = cJSON_CreateObject();
     cJSON *parameters = m->parameters ? cJSON_CreateString(m->parameters) : cJSON_CreateNull();
-    bool good = cJSON_AddItemToObject(json, "parameters", parameters) &&
+    bool good = cli_json_put(json, "parameters", parameters) &&
                 cJSON_AddStringToObject(json, "prompt", m->prompt) &&
                 cJSON_AddStringToObject(json, "negative_prompt", m->negative_prompt);
     cJSON *fields = good ? cJSON_AddObjectToObject(json, "fields") : NULL;

@@ -66,10 +66,7 @@ static bool keep_seed(const struct work *work, int number, struct job_spec *job)
     if (!entry) return true;
     bool shared = job->request.options.picture.subseed_strength > 0; // by all pictures
     cJSON *seed = cJSON_CreateNumber((double)entry->seed - (shared ? 0 : entry->index));
-    cJSON_DeleteItemFromObjectCaseSensitive(job->fields, "seed");
-    if (seed && cJSON_AddItemToObject(job->fields, "seed", seed)) return true;
-    cJSON_Delete(seed);
-    return false;
+    return cli_json_put(job->fields, "seed", seed);
 }
 
 // Returns the number of pictures that are drawn together.

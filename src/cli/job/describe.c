@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Adds a value, which is freed if memory for its name is out.
-static bool add_value(cJSON *object, const char *name, cJSON *value) {
-    if (value && cJSON_AddItemToObject(object, name, value)) return true;
-    cJSON_Delete(value);
-    return false;
-}
-
 // Returns the double with the fewest digits that is this float.
 static double widen(float value) {
     double wide = 0;
@@ -95,7 +88,7 @@ bool job_describe(struct job_reader *r, const struct job_size *size) {
     for (const cJSON *item = r->spec->fields->child; item && good; item = item->next) {
         bool there = cJSON_GetObjectItemCaseSensitive(object, item->string) != NULL;
         if (!there && !holds_bytes(r, item->string))
-            good = add_value(object, item->string, cJSON_Duplicate(item, true));
+            good = cli_json_put(object, item->string, cJSON_Duplicate(item, true));
     }
     return good || job_refuse_memory(r->error);
 }

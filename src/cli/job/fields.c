@@ -350,9 +350,11 @@ static bool read_upscaler(struct job_reader *r, const struct cli_option *option,
     const char **path = place_of(r, option);
     if (!check_text(r, item)) return false;
     bool hires = option->offset == FIELD(hires.upscaler);
-    for (size_t i = 0; hires && i < sizeof built_in / sizeof *built_in; i++)
-        if (strcmp(built_in[i], item->valuestring) == 0) *path = built_in[i];
-    if (hires && *path && strcmp(*path, item->valuestring) == 0) return true;
+    for (size_t i = 0; hires && i < sizeof built_in / sizeof *built_in; i++) {
+        if (strcmp(built_in[i], item->valuestring) != 0) continue;
+        *path = built_in[i];
+        return true;
+    }
     const struct catalogue_entry *entry =
         job_find_file(r, CATALOGUE_UPSCALER, item->valuestring, item->string);
     if (!entry) return false;

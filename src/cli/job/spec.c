@@ -8,7 +8,7 @@
 
 // ---- seeds ----
 
-// Returns a random number below 2⁵³. Calls at one time, on any threads, get others.
+// Returns a random number below 2⁵³. Calls at the same time, on any threads, return different ones.
 static uint64_t draw_number(void) {
     static atomic_uint_fast64_t calls;
     uint64_t x = (uint64_t)time(NULL) * UINT64_C(1000000007) + (uint64_t)(fum_time_now() * 1e9);
@@ -18,15 +18,6 @@ static uint64_t draw_number(void) {
     return (x ^ x >> 31) >> 11;
 }
 
-// Sets a number of spec->fields, which is added if need be.
-static bool set_number(cJSON *fields, const char *name, double value) {
-    cJSON *number = cJSON_CreateNumber(value);
-    if (!number) return false;
-    if (cJSON_GetObjectItemCaseSensitive(fields, name))
-        return cJSON_ReplaceItemInObjectCaseSensitive(fields, name, number);
-    return cJSON_AddItemToObject(fields, name, number);
-}
-
 // Draws a seed that is to be random, so that the last picture's is a whole number of JSON too.
 static bool settle_seed(struct job_reader *r, struct cli_seed *seed, const char *name) {
     const uint64_t limit = (UINT64_C(1) << 53) - (uint64_t)r->options->picture.count;
@@ -34,7 +25,8 @@ static bool settle_seed(struct job_reader *r, struct cli_seed *seed, const char 
     if (r->context->catalogue && seed->value > limit)
         return job_refuse(r->error, name, "out_of_range",
                           "%s and the number of pictures exceed 9007199254740991", name);
-    return set_number(r->spec->fields, name, (double)seed->value) || job_refuse_memory(r->error);
+    return cli_json_put(r->spec->fields, name, cJSON_CreateNumber((double)seed->value)) ||
+           job_refuse_memory(r->error);
 }
 
 static bool settle_seeds(struct job_reader *r) {
@@ -64,9 +56,7 @@ static bool find_model(struct job_reader *r) {
     char *path = cli_copy(r->model->path), *copy = cli_copy(r->model->name);
     bool kept = job_spec_own(r->spec, path);
     if (!job_spec_own(r->spec, copy) || !kept) return job_refuse_memory(r->error);
-    cJSON *text = cJSON_CreateString(copy);
-    cJSON_DeleteItemFromObjectCaseSensitive(r->spec->fields, "model");
-    if (!text || !cJSON_AddItemToObject(r->spec->fields, "model", text))
+    if (!cli_json_put(r->spec->fields, "model", cJSON_CreateString(copy)))
         return job_refuse_memory(r->error);
     r->spec->model = path;
     r->spec->model_name = r->options->model = copy;
@@ -85,10 +75,8 @@ static bool add_field(struct job_reader *r, const cJSON *item) {
     if (cJSON_GetObjectItemCaseSensitive(r->spec->fields, name))
         return job_refuse(r->error, name, NULL, "%s is given twice, once as \"%s\"", name,
                           cli_show(item->string).text);
-    cJSON *copy = cJSON_Duplicate(item, true);
-    if (copy && cJSON_AddItemToObject(r->spec->fields, name, copy)) return true;
-    cJSON_Delete(copy);
-    return job_refuse_memory(r->error);
+    return cli_json_put(r->spec->fields, name, cJSON_Duplicate(item, true)) ||
+           job_refuse_memory(r->error);
 }
 
 // Reads all fields into options. Texts stay in spec->fields.

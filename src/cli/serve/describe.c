@@ -20,15 +20,9 @@ static bool add_number(cJSON *object, const char *name, double value, bool known
                   : cJSON_AddNullToObject(object, name)) != NULL;
 }
 
-static bool add_item(cJSON *object, const char *name, cJSON *item) {
-    if (item && cJSON_AddItemToObject(object, name, item)) return true;
-    cJSON_Delete(item);
-    return false;
-}
-
 // Adds JSON that is kept as a text; NULL: null.
 static bool add_json(cJSON *object, const char *name, const char *text) {
-    return add_item(object, name, text ? cJSON_Parse(text) : cJSON_CreateNull());
+    return cli_json_put(object, name, text ? cJSON_Parse(text) : cJSON_CreateNull());
 }
 
 static cJSON *finish_object(cJSON *object, bool good) {
@@ -62,7 +56,7 @@ cJSON *describe_progress(const struct painter_progress *progress) {
 
 // ---- jobs ----
 
-// What a job at hand knows better than the store.
+// The state of a job at hand, which the store may not have yet.
 struct live_view {
     bool at_hand, has_progress;
     enum job_state state;
@@ -110,8 +104,8 @@ static cJSON *describe_job(const struct store_job *job, const struct live_view *
                 cJSON_AddStringToObject(json, "model", job->model) &&
                 add_json(json, "parameters", job->parameters) &&
                 add_json(json, "seeds", job->seeds);
-    good = add_item(good ? json : NULL, "progress", progress) && good;
-    good = good && add_item(json, "pictures", describe_pictures(job)) &&
+    good = cli_json_put(good ? json : NULL, "progress", progress) && good;
+    good = good && cli_json_put(json, "pictures", describe_pictures(job)) &&
            add_json(json, "error", view->error);
     return finish_object(json, good);
 }
@@ -169,7 +163,7 @@ cJSON *jobs_list(struct jobs *jobs, const char *state, int limit, const char *af
     bool good = json && listing.list &&
                 store_each(jobs->store, &query, list_row, &listing) == STORE_OK && !listing.failed;
     if (good)
-        good = add_item(json, "jobs", listing.list);
+        good = cli_json_put(json, "jobs", listing.list);
     else
         cJSON_Delete(listing.list);
     good = good && (listing.more ? cJSON_AddStringToObject(json, "next", listing.last)

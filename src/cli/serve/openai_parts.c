@@ -56,9 +56,7 @@ static bool take_text(struct parts *parts, const struct http_part *part) {
     text[part->bytes] = 0;
     cJSON *value = make_value(find_type(call, part->name), text);
     free(text);
-    if (value && cJSON_AddItemToObject(parts->object, part->name, value)) return true;
-    cJSON_Delete(value);
-    return api_refuse_memory(call);
+    return cli_json_put(parts->object, part->name, value) || api_refuse_memory(call);
 }
 
 // Notes a picture. The first one is the picture; others are counted alone.

@@ -63,10 +63,7 @@ static cJSON *merge(const cJSON *values, const cJSON *changes) {
     bool good = merged != NULL;
     cJSON_ArrayForEach(change, changes) {
         if (!good) break;
-        cJSON *copy = cJSON_Duplicate(change, true);
-        cJSON_DeleteItemFromObjectCaseSensitive(merged, change->string);
-        good = copy && cJSON_AddItemToObject(merged, change->string, copy);
-        if (!good) cJSON_Delete(copy);
+        good = cli_json_put(merged, change->string, cJSON_Duplicate(change, true));
     }
     if (good) return merged;
     cJSON_Delete(merged);

@@ -84,9 +84,8 @@ void route_picture_delete(const struct http_request *request, struct http_respon
 
 // Returns an object with one member, which is taken over.
 static cJSON *wrap(const char *name, cJSON *value) {
-    cJSON *object = value ? cJSON_CreateObject() : NULL;
-    if (object && cJSON_AddItemToObject(object, name, value)) return object;
-    cJSON_Delete(value);
+    cJSON *object = cJSON_CreateObject();
+    if (cli_json_put(object, name, value)) return object;
     cJSON_Delete(object);
     return NULL;
 }

@@ -18,9 +18,7 @@ struct list {
 };
 
 static void put(struct list *list, cJSON *object, const char *name, cJSON *value) {
-    if (value && cJSON_AddItemToObject(object, name, value)) return;
-    cJSON_Delete(value);
-    list->good = false;
+    list->good = cli_json_put(object, name, value) && list->good;
 }
 
 static void put_text(struct list *list, cJSON *object, const char *name, const char *text) {

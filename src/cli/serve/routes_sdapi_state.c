@@ -55,10 +55,8 @@ void route_sdapi_progress(const struct http_request *request, struct http_respon
     cJSON *object = cJSON_CreateObject(), *state = make_state(&now);
     cJSON *current = make_current(request, &now);
     double left = now.progress.seconds_left;
-    bool good = object && state && current && cJSON_AddItemToObject(object, "state", state);
-    if (!good) cJSON_Delete(state);
-    good = good && cJSON_AddItemToObject(object, "current_image", current);
-    if (!good) cJSON_Delete(current);
+    bool good = cli_json_put(object, "state", state);
+    good = cli_json_put(object, "current_image", current) && good;
     good = good && cJSON_AddNumberToObject(object, "progress", find_share(&now.progress)) &&
            cJSON_AddNumberToObject(object, "eta_relative", left > 0 ? left : 0) &&
            cJSON_AddNullToObject(object, "textinfo");

@@ -42,9 +42,7 @@ static void append(struct result *r, cJSON *array, cJSON *value) {
 }
 
 static void put(struct result *r, cJSON *object, const char *name, cJSON *value) {
-    if (value && cJSON_AddItemToObject(object, name, value)) return;
-    cJSON_Delete(value);
-    r->no_memory = true;
+    r->no_memory = !cli_json_put(object, name, value) || r->no_memory;
 }
 
 // True for what A1111 counts among extra_generation_params.
@@ -104,7 +102,7 @@ static void put_number(struct result *r, cJSON *object, const char *name, double
 }
 
 static double first_number(const cJSON *array, double other) {
-    return array->child ? array->child->valuedouble : other;
+    return array && array->child ? array->child->valuedouble : other;
 }
 
 static double find_strength(const struct result *r) {
