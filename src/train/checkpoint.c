@@ -18,11 +18,16 @@ struct tensor_list {
     size_t count, capacity;
     float **values;
     size_t value_capacity;
-    const char *prefix; // put before the network's names
+    struct fum_training *training;
 };
 
-static bool is_companion(const char *name) {
-    return !strncmp(name, "optimiser.", 10) || !strncmp(name, "ema.", 4);
+// Returns what follows the prefix of a companion of a network's parameter, or NULL.
+static const char *after_companion(const char *name) {
+    static const char *const prefixes[] = {"optimiser.first.", "optimiser.second.", "optimiser.",
+                                           "ema."};
+    for (size_t i = 0; i < FUM_COUNT(prefixes); i++)
+        if (!strncmp(name, prefixes[i], strlen(prefixes[i]))) return name + strlen(prefixes[i]);
+    return NULL;
 }
 
 static void free_list(struct tensor_list *list) {
@@ -51,13 +56,33 @@ static enum fum_result add_tensor(struct tensor_list *list, const char *name,
     return FUM_OK;
 }
 
+// Gives a weight the dimensions that it has in the model's own file, or that a 1×1 convolution's
+// has.
+static void shape_as_file(struct fum_training *t, const char *name, struct fum_view *view) {
+    const struct fum_weight_source source = fum_train_model_source(t);
+    const fum_tensor *param = fum_graph_find(t->now->graph, name);
+    struct fum_view own;
+    if (t->model && source.find(source.user, name, &own) &&
+        fum_view_count(&own) == fum_view_count(view)) {
+        view->rank = own.rank;
+        memcpy(view->dim, own.dim, sizeof own.dim);
+    } else if (param && param->pointwise && view->rank == 2) {
+        view->rank = 4;
+        view->dim[2] = view->dim[3] = 1;
+    }
+}
+
+// Adds a parameter as PyTorch shapes it: a 1×1 convolution has four dimensions.
 static enum fum_result add_state(void *user, const char *name, const struct fum_view *view,
                                  struct fum_error *err) {
     struct tensor_list *list = user;
-    if (is_companion(name)) return add_tensor(list, name, view, err);
-    char *full = fum_arena_printf(list->arena, "model.%s", name);
+    const char *network = after_companion(name);
+    char *full = network ? fum_arena_printf(list->arena, "%s", name)
+                         : fum_arena_printf(list->arena, "model.%s", name);
+    struct fum_view shaped = *view;
+    shape_as_file(list->training, network ? network : name, &shaped);
     if (!full) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to save %s", name);
-    return add_tensor(list, full, view, err);
+    return add_tensor(list, full, &shaped, err);
 }
 
 static enum fum_result write_list(const struct tensor_list *list, const char *path,
@@ -73,8 +98,10 @@ static enum fum_result write_list(const struct tensor_list *list, const char *pa
 
 // Lists what the run was given beside its settings, for a run that goes on without it.
 static size_t list_given(const struct fum_training *t, struct fum_safetensors_text *texts) {
-    const struct fum_safetensors_text given[] = {
-        {"model", t->params.model}, {"stage", t->params.stage}, {"prior", t->params.prior}};
+    const struct fum_safetensors_text given[] = {{"model", t->params.model},
+                                                 {"stage", t->params.stage},
+                                                 {"prior", t->params.prior},
+                                                 {"replay", t->params.replay}};
     size_t count = 0;
     for (size_t i = 0; i < FUM_COUNT(given); i++)
         if (given[i].value) texts[count++] = given[i];
@@ -85,7 +112,7 @@ static size_t list_given(const struct fum_training *t, struct fum_safetensors_te
 // key. Returns NULL when memory is out.
 static struct fum_safetensors_text *list_texts(const struct fum_training *t, fum_arena *arena,
                                                size_t *count) {
-    enum { GIVEN = 3 };
+    enum { GIVEN = 4 };
     const struct fum_train_counters *c = &t->counters;
     const struct fum_safetensors_text numbers[] = {
         {"format", "fumarole-training"},
@@ -151,7 +178,7 @@ static enum fum_result write_checkpoint(const struct fum_training *t, struct ten
 }
 
 enum fum_result fum_train_save_checkpoint(struct fum_training *t, struct fum_error *err) {
-    struct tensor_list list = {.arena = fum_arena_create()};
+    struct tensor_list list = {.arena = fum_arena_create(), .training = t};
     if (!list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a checkpoint");
     enum fum_result result = fum_train_read_counters(t, err);
     if (!result) result = fum_parameters_save(t->parameters, add_state, &list, err);
@@ -164,7 +191,6 @@ enum fum_result fum_train_save_checkpoint(struct fum_training *t, struct fum_err
 
 struct selection {
     struct tensor_list list;
-    struct fum_training *training;
     const struct fum_train_file *file;
     bool averaged;
 };
@@ -174,28 +200,12 @@ struct selection {
 static const char *selected_name(const struct selection *s, const char *name,
                                  char text[FUM_TRAIN_NAME]) {
     if (s->averaged && strncmp(name, "ema.", 4)) return NULL;
-    if (!s->averaged && is_companion(name)) return NULL;
+    if (!s->averaged && after_companion(name)) return NULL;
     if (s->averaged) name += 4;
     size_t length = strlen(s->file->prefix);
     if (strncmp(name, s->file->prefix, length)) return NULL;
     if (!s->file->whole_names) name += length;
     return s->file->rename ? s->file->rename(name, text) : name;
-}
-
-// Gives a weight the dimensions that it has in the model's own file, or that a 1×1 convolution's
-// has.
-static void shape_as_file(struct fum_training *t, const char *name, struct fum_view *view) {
-    const struct fum_weight_source source = fum_train_model_source(t);
-    const fum_tensor *param = fum_graph_find(t->now->graph, name);
-    struct fum_view own;
-    if (t->model && source.find(source.user, name, &own) &&
-        fum_view_count(&own) == fum_view_count(view)) {
-        view->rank = own.rank;
-        memcpy(view->dim, own.dim, sizeof own.dim);
-    } else if (param && param->pointwise && view->rank == 2) {
-        view->rank = 4;
-        view->dim[2] = view->dim[3] = 1;
-    }
 }
 
 static enum fum_result add_selected(void *user, const char *name, const struct fum_view *view,
@@ -205,14 +215,13 @@ static enum fum_result add_selected(void *user, const char *name, const struct f
     const char *kept = selected_name(s, name, text);
     struct fum_view shaped = *view;
     if (!kept) return FUM_OK;
-    shape_as_file(s->training, s->averaged ? name + 4 : name, &shaped);
+    shape_as_file(s->list.training, s->averaged ? name + 4 : name, &shaped);
     return add_tensor(&s->list, kept, &shaped, err);
 }
 
 enum fum_result fum_train_save_file(struct fum_training *t, const struct fum_train_file *file,
                                     struct fum_error *err) {
-    struct selection s = {.list = {.arena = fum_arena_create()},
-                          .training = t,
+    struct selection s = {.list = {.arena = fum_arena_create(), .training = t},
                           .file = file,
                           .averaged = t->options.ema > 0};
     if (!s.list.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
@@ -275,7 +284,8 @@ static bool take_given(struct fum_training *t) {
     struct fum_training_params *p = &t->params;
     return (p->model || take_text(t, "model", &p->model)) &&
            (p->stage || take_text(t, "stage", &p->stage)) &&
-           (p->prior || take_text(t, "prior", &p->prior));
+           (p->prior || take_text(t, "prior", &p->prior)) &&
+           (p->replay || p->data || take_text(t, "replay", &p->replay));
 }
 
 enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_error *err) {
