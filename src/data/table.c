@@ -46,7 +46,7 @@ static bool add_relative(struct fum_table *table, const struct fum_table_text *t
 }
 
 // Names of columns and keys, the preferred first.
-static const char *const file_names[] = {"file", "file_name", "image", "path", NULL};
+static const char *const file_names[] = {"file", "file_name", "filename", "image", "path", NULL};
 static const char *const caption_names[] = {"caption", "text", "name", "prompt", NULL};
 static const char *const keyword_names[] = {"keywords", NULL};
 static const char *const split_names[] = {"split", NULL};
@@ -113,36 +113,53 @@ static const char *copy_column(fum_arena *arena, const struct piece *columns, in
     return fum_arena_printf(arena, "%.*s", (int)columns[column].bytes, columns[column].at);
 }
 
+// What the columns of a table hold. Those that it lacks are -1.
+struct columns {
+    int count, file, caption, keywords, split;
+};
+
+// Reads the names of the columns. A first line of two columns that has no such names is a file and
+// its caption already.
+static struct columns read_header(struct lines *lines) {
+    const struct lines start = *lines;
+    struct piece line, header[MAX_COLUMNS + 1];
+    int count = next_line(lines, &line) ? split_columns(line, header) : 0;
+    const struct columns named = {
+        count, find_column(header, count, file_names), find_column(header, count, caption_names),
+        find_column(header, count, keyword_names), find_column(header, count, split_names)};
+    if (named.file >= 0 || named.caption >= 0 || count != 2) return named;
+    *lines = start;
+    return (struct columns){2, 0, 1, -1, -1};
+}
+
 enum fum_result fum_table_parse_tsv(struct fum_table *table, const struct fum_table_text *text,
                                     struct fum_error *err) {
     struct lines lines = {.text = text};
-    struct piece line, header[MAX_COLUMNS + 1], columns[MAX_COLUMNS + 1];
-    int count = next_line(&lines, &line) ? split_columns(line, header) : 0;
-    int file = find_column(header, count, file_names),
-        split = find_column(header, count, split_names);
-    int caption = find_column(header, count, caption_names);
-    int keywords = find_column(header, count, keyword_names);
-    if (file < 0 || count > MAX_COLUMNS)
+    struct piece line, columns[MAX_COLUMNS + 1];
+    const struct columns c = read_header(&lines);
+    if (c.file < 0 || c.count > MAX_COLUMNS)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: the first line must name at most %d columns, separated by tabs, "
-                             "one of them `file`",
+                             "one of them `file`; or each line must be a file, a tab and its "
+                             "caption",
                              text->where, MAX_COLUMNS);
     while (next_line(&lines, &line)) {
         if (!line.bytes) continue;
         int found = split_columns(line, columns);
-        if (found != count || !columns[file].bytes || memchr(line.at, 0, line.bytes))
+        if (found != c.count || !columns[c.file].bytes || memchr(line.at, 0, line.bytes))
             return fum_error_set(err, FUM_ERR_FORMAT,
                                  "%s:%d: %d columns, of which `file` is not empty, are needed; "
                                  "found %d",
-                                 text->where, lines.number, count, found);
+                                 text->where, lines.number, c.count, found);
         bool skipped =
-            text->split && *text->split && split >= 0 && !equals(columns[split], text->split);
+            text->split && *text->split && c.split >= 0 && !equals(columns[c.split], text->split);
         if (skipped) continue;
-        const struct fum_table_row row = {.file = copy_column(table->arena, columns, file),
-                                          .caption = copy_column(table->arena, columns, caption),
-                                          .keywords = copy_column(table->arena, columns, keywords),
+        const struct fum_table_row row = {.file = copy_column(table->arena, columns, c.file),
+                                          .caption = copy_column(table->arena, columns, c.caption),
+                                          .keywords =
+                                              copy_column(table->arena, columns, c.keywords),
                                           .label = -1};
-        bool good = row.file && (row.caption || caption < 0) && (row.keywords || keywords < 0);
+        bool good = row.file && (row.caption || c.caption < 0) && (row.keywords || c.keywords < 0);
         if (!good || !add_relative(table, text, row)) return no_memory(text, err);
     }
     return FUM_OK;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Lists of pictures with their captions, and the tables of them that people write. captions.tsv has
-// a line of column names; metadata.jsonl is that of Hugging Face's ImageFolder.
+// a line of column names, or a file and its caption in each line; metadata.jsonl is that of Hugging
+// Face's ImageFolder.
 #ifndef FUM_DATA_TABLE_H
 #define FUM_DATA_TABLE_H
 

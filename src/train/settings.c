@@ -258,7 +258,8 @@ int fum_settings_ints(struct fum_settings *s, const char *key, int *values, int 
     while (*at && !s->result) {
         char *end = NULL;
         long number = strtol(at, &end, 10);
-        bool good = end != at && number >= 1 && number <= MAX_VALUE && (*end == ',' || !*end);
+        bool good = end != at && number >= 1 && number <= MAX_VALUE;
+        good = good && (!*end || (*end == ',' && end[1]));
         if (!good || count == capacity)
             fum_settings_fail(s, key,
                               "is \"%s\"; it must list up to %d numbers of 1 to %d, as 32,64",

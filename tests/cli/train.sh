@@ -60,6 +60,7 @@ expect 1 'empty' train vae -q -o x --data empty
 expect 2 'unknown recipe "vea"' train vea -q -o x --data digits
 expect 2 'train.setps.*train.steps' train vae -q -o x --data digits --set train.setps=3
 expect 1 'my.ini' train vae -q -o x --data digits --config my.ini
+expect 2 'model.hidden is "5,"' train vae -q -o x --data digits --set model.hidden=5,
 printf '[train]\nsteps 3\n' >my.ini
 expect 1 'my.ini, line 2' train vae -q -o x --data digits --config my.ini
 printf '[train]\nstep = 3\n' >my.ini

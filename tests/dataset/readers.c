@@ -223,6 +223,13 @@ static void folders_have_captions(void **state) {
     data = open_good((struct fum_data_settings){.path = scratch("tsv3")});
     assert_string_equal(read_last(data, 0, rgb).caption, "x");
     fum_data_close(&data);
+    write_text(scratch("tsv3/captions.tsv"), "../tsv/images/a.png\ta red one\n"
+                                             "../tsv/images/b.png\ta blue one\n");
+    data = open_good((struct fum_data_settings){.path = scratch("tsv3")});
+    assert_int_equal(fum_data_get_info(data)->count, 2);
+    assert_string_equal(read_last(data, 0, rgb).caption, "a red one");
+    assert_string_equal(read_last(data, 1, rgb).caption, "a blue one");
+    fum_data_close(&data);
     write_picture(scratch("jsonl/b.png"), 8, 8, blue);
     write_text(scratch("jsonl/metadata.jsonl"),
                "{\"file_name\": \"b.png\", \"text\": \"a \\\"blue\\\" one\"}\n\n");
