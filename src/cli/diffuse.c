@@ -173,7 +173,7 @@ static int write_json(const struct job *job) {
 
 static int check_outputs(const struct cli_command *command, const struct diffuse_options *values) {
     struct cli_outputs outputs = {.command = command};
-    int status = cli_output_check_pattern(command, values->output);
+    int status = cli_output_check_pattern(command, "output", values->output);
     if (status == 0) status = cli_outputs_add(&outputs, values->output);
     if (status == 0) status = cli_outputs_add(&outputs, values->json);
     return cli_outputs_check(&outputs, status);

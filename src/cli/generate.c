@@ -26,8 +26,9 @@ struct job {
     struct cli_sheet sheet; // of --xy
     int graphs_dumped;
     double started;
-    int step, steps; // done of the picture that is being made
-    int status;      // of what a callback did
+    int step, steps;    // done of the picture that is being made
+    int status;         // of what a callback did
+    int preview_status; // of writing previews, whose loss does not end the run
 };
 
 static int check_outputs(const struct generate_requests *requests) {
@@ -176,9 +177,10 @@ static enum fum_result save_preview(const void *image, const char *path, struct 
 static bool on_preview(void *user, const struct fum_image *image, int step) {
     struct job *job = user;
     (void)step;
-    job->status =
-        cli_output_save(job->options.preview_path, &(struct cli_result){save_preview, image});
-    return job->status == 0 && !cli_interrupted();
+    if (job->preview_status == 0)
+        job->preview_status =
+            cli_output_save(job->options.preview_path, &(struct cli_result){save_preview, image});
+    return !cli_interrupted();
 }
 
 static bool on_image(void *user, const struct fum_image *image) {
@@ -317,7 +319,8 @@ static int draw_all(struct job *job) {
         if (job->requests.count > 1) job->started = i > 0 ? fum_time_now() : job->started;
         status = draw(job, &job->requests.list[i]);
     }
-    return job->requests.options.xy ? generate_results_sheet(&job->results, status) : status;
+    if (job->requests.options.xy) status = generate_results_sheet(&job->results, status);
+    return status ? status : job->preview_status;
 }
 
 static void print_stats(const struct job *job) {

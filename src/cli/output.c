@@ -32,18 +32,18 @@ static const char *find_number(const char *pattern, const char **after, int *wid
     return NULL;
 }
 
-int cli_output_check_pattern(const struct cli_command *command, const char *pattern) {
+int cli_output_check_pattern(const struct cli_command *command, const char *option,
+                             const char *pattern) {
     const char *after, *again;
     int width;
     bool zeros;
     struct fum_error err = {0};
     if (!is_stdout(pattern) && fum_image_check_name(pattern, &err))
         return cli_misuse(command,
-                          "--output must end in .png, .jpg or .webp, or be - for standard "
-                          "output: %s",
-                          err.text);
+                          "--%s must end in .png, .jpg or .webp, or be - for standard output: %s",
+                          option, err.text);
     if (find_number(pattern, &after, &width, &zeros) && find_number(after, &again, &width, &zeros))
-        return cli_misuse(command, "--output holds more than one number: \"%s\"",
+        return cli_misuse(command, "--%s holds more than one number: \"%s\"", option,
                           cli_show(pattern).text);
     return 0;
 }

@@ -8,9 +8,11 @@
 
 #include <fumarole/file.h>
 
-// Checks a picture's name: it ends in .png or is "-", with at most one number in it (%d, %3d,
-// %03d). Prints the error and returns an exit status, or returns 0.
-int cli_output_check_pattern(const struct cli_command *command, const char *pattern);
+// Checks a picture's name, given by --option: it has the ending of a format that is written, or is
+// "-", with at most one number in it (%d, %3d, %03d). Prints the error and returns an exit status,
+// or returns 0.
+int cli_output_check_pattern(const struct cli_command *command, const char *option,
+                             const char *pattern);
 
 // Returns the name of picture `index` (from 0), to free with free(): %d becomes `number`, and %% a
 // percent sign. Without %d the first picture is `pattern`, and the others get _`number` before the

@@ -91,7 +91,7 @@ static int add_control_outputs(const struct generate_request *request,
                                struct cli_outputs *outputs) {
     const char *save = request->options.control.save;
     if (!save || request->before) return 0;
-    int status = cli_output_check_pattern(outputs->command, save);
+    int status = cli_output_check_pattern(outputs->command, "save-control", save);
     for (int i = 0; i < request->controls.count && status == 0; i++) {
         char *name = cli_output_name(save, i, i + 1);
         status = name ? cli_outputs_add(outputs, name) : cli_fail("out of memory");
@@ -100,10 +100,18 @@ static int add_control_outputs(const struct generate_request *request,
     return status;
 }
 
+// Adds the file of previews, which those of later pictures and requests replace.
+static int add_preview_output(const struct generate_request *request, struct cli_outputs *outputs) {
+    const char *path = request->options.preview_path;
+    if (request->options.picture.preview == FUM_PREVIEW_NONE || request->before) return 0;
+    int status = cli_output_check_pattern(outputs->command, "preview-path", path);
+    return status ? status : cli_outputs_add(outputs, path);
+}
+
 int generate_request_add_outputs(const struct generate_request *request,
                                  struct cli_outputs *outputs) {
     const struct generate_options *options = &request->options;
-    int status = cli_output_check_pattern(outputs->command, options->output);
+    int status = cli_output_check_pattern(outputs->command, "output", options->output);
     int files = options->columns ? 1 : options->picture.count;
     if (options->invert) files = 0;
     for (int i = 0; status == 0 && i < files; i++) {
@@ -113,6 +121,7 @@ int generate_request_add_outputs(const struct generate_request *request,
         free(name);
     }
     if (status == 0) status = add_control_outputs(request, outputs);
+    if (status == 0) status = add_preview_output(request, outputs);
     return status ? status : cli_outputs_add(outputs, options->save_latents);
 }
 

@@ -88,7 +88,7 @@ static int name_outputs(struct job *job) {
     const char *output = job->options.output;
     bool folder = job->count > 1 || is_folder(output);
     struct cli_outputs outputs = {.command = job->command, .no_clobber = job->options.no_clobber};
-    int status = folder ? 0 : cli_output_check_pattern(job->command, output);
+    int status = folder ? 0 : cli_output_check_pattern(job->command, "output", output);
     job->outputs = calloc((size_t)job->count, sizeof *job->outputs);
     if (!job->outputs) return cli_fail("out of memory");
     for (int i = 0; i < job->count && status == 0; i++) {

@@ -16,6 +16,9 @@ expect 2 "s.png and s.png $same" generate cat -o s.png --save-latents s.png
 expect 2 "s.png and ./s.png $same|./s.png and s.png $same" generate cat -o s.png --trace ./s.png
 expect 2 "$same" generate cat -o s_%d.png -b 3 --trace s_2.png
 expect 2 "$same" generate cat -o new/folder/s.png --trace new//./folder/s.png
+expect 2 "$same" generate cat -o s.png --preview proj --preview-path s.png
+expect 2 '[-]-preview-path must end in .png' generate cat --preview proj --preview-path preview.txt
+expect 1 'cannot write /proc/none/p.png' generate cat --preview proj --preview-path /proc/none/p.png
 expect 2 'only one output, and only one picture' generate cat -o - --trace -
 expect 2 'only one output, and only one picture' generate cat -o - -b 2
 expect 2 "$same" bench --json a.txt --html ./a.txt
@@ -155,6 +158,10 @@ if [ -c /dev/full ]; then
     check 'but is kept' grep -q ': No space left on device; it is kept as ./full_kept.png$' err.txt
     check 'whole' png full_kept.png
     check 'and so are its latents' [ -s full.safetensors ]
+    ln -s /dev/full full_preview.png
+    draws -o seen.png --preview proj --preview-path full_preview.png
+    check 'a preview that cannot be written fails the run' test $? = 1
+    check 'but not its picture' png seen.png
     ln -s /dev/full full2.safetensors
     draws -o full.png --save-latents full2.safetensors
     check 'which have a line of their own if they go elsewhere' \
