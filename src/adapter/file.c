@@ -41,8 +41,24 @@ static const char *resolve(fum_arena *arena, const char *path) {
     return NULL;
 }
 
+enum { MAX_DEPTH = 8 }; // of folders below that of adapters
+
+// Finds a name in a folder, else in the folders below, in the order of their names. NULL: it is not
+// there, or a folder cannot be read.
+static const char *find_below(fum_arena *arena, const char *dir, const char *name, int depth) {
+    const char *path = resolve(arena, fum_path_join(arena, dir, name));
+    struct fum_path_names names = {0};
+    if (path || depth == MAX_DEPTH || fum_path_list(arena, dir, &names, NULL)) return path;
+    for (size_t i = 0; i < names.count && !path; i++) {
+        const char *below =
+            names.names[i][0] == '.' ? NULL : fum_path_join(arena, dir, names.names[i]);
+        if (below && fum_path_is_dir(below)) path = find_below(arena, below, name, depth + 1);
+    }
+    return path;
+}
+
 static const char *find_file(fum_arena *arena, const char *dir, const char *name) {
-    const char *path = dir ? resolve(arena, fum_path_join(arena, dir, name)) : NULL;
+    const char *path = dir ? find_below(arena, dir, name, 0) : NULL;
     return path ? path : resolve(arena, name);
 }
 

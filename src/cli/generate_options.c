@@ -104,7 +104,7 @@ const struct cli_option generate_option_table[] = {
      .help = "draw with a LoRA, at these weights of the UNet and the text encoders (default 1, and "
              "the same); can be given several times"},
     {.name = "lora-model-dir", .kind = CLI_PATH, .offset = PICTURE(adapter_dir), .value = "DIR",
-     .help = "the folder of the LoRAs that --lora names, with or without .safetensors"},
+     .help = "the folder of the LoRAs that --lora names, with or without .safetensors, or in folders below"},
     {.name = "lora-apply-mode", .kind = CLI_ENUM, .offset = PICTURE(adapter_mode), .value = "MODE",
      .choice = adapter_mode_name,
      .help = "merge LoRAs as weights load, or apply them beside the weights at runtime "

@@ -17,7 +17,7 @@ static const struct cli_option options[] = {
     {.name = "models-dir", .kind = CLI_PATH, .offset = FIELD(models_dir), .value = "DIR",
      .help = "offer every model in this folder"},
     {.name = "lora-model-dir", .kind = CLI_PATH, .offset = FIELD(lora_dir), .value = "DIR",
-     .help = "offer the LoRAs in this folder"},
+     .help = "offer the LoRAs in this folder and those below"},
     {.name = "embd-dir", .kind = CLI_PATH, .offset = FIELD(embeddings_dir), .value = "DIR",
      .help = "offer the textual inversion embeddings in this folder"},
     {.name = "upscalers-dir", .kind = CLI_PATH, .offset = FIELD(upscalers_dir), .value = "DIR",

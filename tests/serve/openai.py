@@ -118,7 +118,7 @@ def test_edits(server):
     check("Denoising strength: 0.5" in texts_of(png_of(result["data"][0]))["parameters"], "strength")
     wide = make_png(32, 16, lambda x, y: (9, 9, 9))
     check(edit(server, ("image", "a.png", wide))["size"] == "32x16", "another shape keeps its size")
-    masked = edit(server, ("image[]", "a.png", GREY), ("image[]", "b.png", b"other"), ("mask", "m.png", HOLE),
+    masked = edit(server, ("image[]", "a.png", GREY), ("mask", "m.png", HOLE),
                   ("size", "16x16"), ("strength", 1), ("cfg_scale", 1.5))
     png = png_of(masked["data"][0])
     kept = pixels_of(png)
@@ -129,6 +129,7 @@ def test_edits(server):
                         ("mask", ("mask", "m.png", b"none")), ("nope", ("nope", "1")), ("prompt", ("prompt", "again"))):
         refuse(multipart(server, "/v1/images/edits", *parts, more), param)
     refuse(multipart(server, "/v1/images/edits", ("prompt", "x")), "image")
+    refuse(multipart(server, "/v1/images/edits", *parts, ("image[]", "b.png", GREY)), "image", "one picture")
     refuse(multipart(server, "/v1/images/edits", ("prompt", "x"), ("image", "a.png", b"GIF89a")), "image")
     refuse(multipart(server, "/v1/images/edits", ("image", "a.png", GREY)), "prompt")
     check(multipart(server, "/v1/images/edits", *parts, ("negative_prompt", b"\xff\xfe")).status == 400, "UTF-8")

@@ -343,6 +343,28 @@ def make_controls(folder):
     return controls
 
 
+def pixels(png):
+    return png[png.index(b"IDAT"):]
+
+
+def test_folders_of_loras(folder):
+    """LoRAs lie in folders below that of LoRAs, too, as A1111 has them."""
+    lora, deep = os.path.join(DATA, "adapters/lora.safetensors"), os.path.join(folder, "styles", "ink")
+    os.makedirs(deep)
+    for name in os.path.join(folder, "flat"), os.path.join(deep, "below"), os.path.join(deep, "flat"):
+        os.symlink(lora, name + ".safetensors")
+    with Server(PROGRAM, *MODELS[:2], "--lora-model-dir", folder) as server:
+        listed = {one["name"]: one for one in server.get("/sdapi/v1/loras").json}
+        check(sorted(listed) == ["below", "flat"] and all(sorted(one) == ["alias", "metadata", "name", "path"] for one in listed.values()), listed)
+        check(os.path.dirname(listed["flat"]["path"]) == folder and os.path.dirname(listed["below"]["path"]) == deep, listed)
+        drawn = [draw(server, prompt=f"a fox{tag}")[2][0] for tag in ("", "<lora:flat:1>", "<lora:below:1>")]
+        check(pixels(drawn[1]) == pixels(drawn[2]) != pixels(drawn[0]), "a LoRA below acts")
+        job = server.post("/api/jobs", {"prompt": "a fox", "steps": 2, "seed": 5, "lora": ["below"]}).json
+        while job["state"] in ("queued", "running"):
+            job = server.get(f"/api/jobs/{job['id']}").json
+        check(pixels(server.get(job["pictures"][0]["url"]).body) == pixels(drawn[1]), job)
+
+
 def test_files(folder):
     lines = ("-m", make_model(folder), "--models-dir", make_controls(folder), "--lora-model-dir", os.path.join(DATA, "adapters"),
              "--embd-dir", os.path.join(DATA, "adapters/words"), "--upscalers-dir", os.path.join(DATA, "upscalers"))
@@ -384,6 +406,9 @@ def main():
             check(server.stop() == 0, "the server ends")
         test_restart(folder)
         test_files(folder)
+        loras = os.path.join(folder, "loras")
+        os.mkdir(loras)
+        test_folders_of_loras(loras)
 
 
 main()

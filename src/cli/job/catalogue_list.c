@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // Hashes of larger models are computed meanwhile.
 #define FAST_BYTES (UINT64_C(64) << 20)
@@ -178,17 +179,29 @@ static int add_found(struct catalogue *catalogue, const char *path) {
 
 // ---- other files ----
 
-// Adds a LoRA: a file of weights, or a folder that PEFT saved.
-static int add_adapter(struct catalogue *catalogue, const char *path) {
+// True if PEFT saved an adapter in the folder.
+static bool is_saved_adapter(const char *folder) {
     static const char *const saved[] = {"adapter_model.safetensors", "adapter_model.bin"};
-    enum fum_file_kind kind = look_at(path);
-    bool taken = false, found = kind == FUM_FILE_REGULAR && ends_in(path, weight_endings);
-    for (int i = 0; i < 2 && kind == FUM_FILE_FOLDER && !found; i++) {
-        char *inside = cli_join(path, saved[i]);
-        if (!inside) return cli_fail("out of memory");
-        found = look_at(inside) == FUM_FILE_REGULAR;
+    bool found = false;
+    for (int i = 0; i < 2 && !found; i++) {
+        char *inside = cli_join(folder, saved[i]);
+        found = inside && look_at(inside) == FUM_FILE_REGULAR;
         free(inside);
     }
+    return found;
+}
+
+// True if LoRAs may lie in the folder.
+static bool may_hold_adapters(const char *path) {
+    return look_at(path) == FUM_FILE_FOLDER && !is_saved_adapter(path) &&
+           access(path, R_OK | X_OK) == 0;
+}
+
+// Adds a LoRA: a file of weights, or a folder that PEFT saved.
+static int add_adapter(struct catalogue *catalogue, const char *path) {
+    enum fum_file_kind kind = look_at(path);
+    bool taken = false, found = kind == FUM_FILE_REGULAR && ends_in(path, weight_endings);
+    if (kind == FUM_FILE_FOLDER) found = is_saved_adapter(path);
     if (!found || catalogue_add(catalogue, CATALOGUE_LORA, path, &taken) || taken) return 0;
     return cli_fail("out of memory");
 }
@@ -229,25 +242,39 @@ static int add_upscaler(struct catalogue *catalogue, const char *path) {
     return row || taken ? 0 : cli_fail("out of memory");
 }
 
-// Adds all that a folder holds. NULL: there is no such folder.
-static int add_folder(struct catalogue *catalogue, enum catalogue_kind kind, const char *folder) {
+// Adds what a folder holds. LoRAs in the folders below follow, as the library finds them.
+static int add_level(struct catalogue *catalogue, enum catalogue_kind kind, const char *folder,
+                     int depth) {
+    enum { MAX_DEPTH = 8 };
     static int (*const adds[])(struct catalogue * catalogue,
                                const char *path) = {[CATALOGUE_MODEL] = add_found,
                                                     [CATALOGUE_LORA] = add_adapter,
                                                     [CATALOGUE_EMBEDDING] = add_embedding,
                                                     [CATALOGUE_UPSCALER] = add_upscaler};
     struct names names = {0};
-    if (!folder) return 0;
-    catalogue->shelves[kind].folder = cli_copy(folder);
-    int status =
-        catalogue->shelves[kind].folder ? list_names(&names, folder) : cli_fail("out of memory");
-    for (size_t i = 0; i < names.count && status == 0; i++) {
-        char *path = cli_join(folder, names.at[i]);
-        status = path ? adds[kind](catalogue, path) : cli_fail("out of memory");
-        free(path);
+    int status = list_names(&names, folder);
+    for (int below = 0; below < 2; below++) {
+        for (size_t i = 0; i < names.count && status == 0; i++) {
+            char *path = cli_join(folder, names.at[i]);
+            if (!path)
+                status = cli_fail("out of memory");
+            else if (!below)
+                status = adds[kind](catalogue, path);
+            else if (kind == CATALOGUE_LORA && depth < MAX_DEPTH && may_hold_adapters(path))
+                status = add_level(catalogue, kind, path, depth + 1);
+            free(path);
+        }
     }
     free_names(&names);
     return status;
+}
+
+// Adds all that a folder holds. NULL: there is no such folder.
+static int add_folder(struct catalogue *catalogue, enum catalogue_kind kind, const char *folder) {
+    if (!folder) return 0;
+    catalogue->shelves[kind].folder = cli_copy(folder);
+    if (!catalogue->shelves[kind].folder) return cli_fail("out of memory");
+    return add_level(catalogue, kind, folder, 0);
 }
 
 // ---- all ----

@@ -28,7 +28,7 @@ const struct api_field openai_fields[] = {
     {"safety_identifier", API_TEXT, API_NOTHING, NULL, NULL, ALL, NULL},
     // parts of a multipart body, which openai_read_parts takes before this table is read
     {"image", API_TEXT, API_NEUTRAL, "init_img", NULL, EDIT | VARY,
-     "the picture, a file: the first of several"},
+     "the picture, one file"},
     {"mask", API_TEXT, API_NEUTRAL, "mask", NULL, EDIT | VARY,
      "a file that is transparent where the picture may change"},
 

@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_IMAGES = 16, MAX_TEXT = 1 << 20 };
+enum { MAX_TEXT = 1 << 20 };
 
 struct parts {
     struct openai_call *o;
     cJSON *object;
-    int images;
 };
 
 static enum api_type find_type(const struct api_call *call, const char *name) {
@@ -59,12 +58,10 @@ static bool take_text(struct parts *parts, const struct http_part *part) {
     return cli_json_put(parts->object, part->name, value) || api_refuse_memory(call);
 }
 
-// Notes a picture. The first one is the picture; others are counted alone.
 static bool take_image(struct parts *parts, const struct http_part *part) {
-    if (++parts->images > MAX_IMAGES)
-        return api_refuse(&parts->o->call, "image", "out_of_range", "image: at most %d are taken",
-                          MAX_IMAGES);
-    if (parts->images > 1) return true;
+    if (parts->o->image)
+        return api_refuse(&parts->o->call, "image", "unsupported",
+                          "image must be one picture; several cannot be edited at once");
     parts->o->image = part->data;
     parts->o->image_bytes = part->bytes;
     return true;

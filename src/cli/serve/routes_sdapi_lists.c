@@ -126,6 +126,12 @@ void route_sdapi_models(const struct http_request *request, struct http_response
     answer_files(request, response, CATALOGUE_MODEL, fill_model);
 }
 
+// Returns a text of a file, or the object whose JSON it is, as A1111 lists them.
+static cJSON *read_value(const char *text) {
+    cJSON *object = text[0] == '{' ? cJSON_Parse(text) : NULL;
+    return object ? object : cJSON_CreateString(text);
+}
+
 // Returns what a LoRA's file says of its training.
 static cJSON *make_metadata(struct list *list, const char *path) {
     fum_contents *contents = NULL;
@@ -134,7 +140,7 @@ static cJSON *make_metadata(struct list *list, const char *path) {
     const char *key = NULL, *text;
     if (fum_contents_open(&contents, path, &err) == FUM_OK && contents)
         for (int i = 0; (text = fum_contents_metadata(contents, i, &key)); i++)
-            put_text(list, object, key, text);
+            put(list, object, key, read_value(text));
     fum_contents_close(&contents);
     return object;
 }
