@@ -70,7 +70,8 @@ static const char *find_file(fum_contents *c, const char *path) {
         if (full && fum_path_may_exist(full)) return full;
     }
     if (fum_folder_is(path)) return NULL;
-    return fum_folder_find_weights(c->arena, path, NULL, &file, NULL) ? NULL : file;
+    if (!fum_folder_find_weights(c->arena, path, NULL, &file, NULL)) return file;
+    return fum_tiny_find(c->arena, path, &file, NULL) ? NULL : file;
 }
 
 static void count_tensors(fum_contents *c) {

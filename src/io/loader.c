@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/macros.h"
 #include "base/text.h"
+#include "io/averages.h"
 #include "io/format.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
@@ -126,6 +127,7 @@ static enum fum_result open_file(fum_loader *l, const char *path, struct fum_err
 }
 
 static enum fum_result sort_tensors(fum_loader *l, struct fum_error *err) {
+    if (!fum_averages_rename(&l->tensors)) return no_memory(l->path, err);
     const struct fum_loader_tensor *a = fum_tensors_sort(&l->tensors);
     if (!a) return FUM_OK;
     const struct fum_loader_tensor *b = a + 1;

@@ -13,7 +13,8 @@ typedef struct fum_loader fum_loader;
 // Opens one .safetensors or GGUF file or torch.save's dict of tensors (.ckpt, .pt, .pth, .bin). An
 // index (*.index.json, *.index.fp16.json) stands for all the files that it names. A file of another
 // kind is FUM_ERR_UNSUPPORTED with a hint; damage is FUM_ERR_FORMAT and names file, tensor and
-// offset.
+// offset. If a file holds only the averages of a UNet's weights (model_ema), these have its
+// weights' names.
 enum fum_result fum_loader_open(fum_loader **loader, const char *path, struct fum_error *err);
 // Opens several files as one. The names of each one's tensors get a prefix.
 struct fum_loader_part {

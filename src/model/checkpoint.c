@@ -382,11 +382,6 @@ static enum fum_result describe(struct fum_checkpoint *c, const fum_loader *load
 }
 
 static enum fum_result refuse_without_unet(const fum_loader *loader, struct fum_error *err) {
-    if (has_prefix(loader, "model_ema.diffusion_model"))
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                             "%s: of its UNet it holds the averaged weights of a training alone "
-                             "(model_ema), which generate cannot use; get the whole file",
-                             fum_loader_path(loader));
     return fum_error_set(err, FUM_ERR_FORMAT,
                          "%s: no UNet in it (model.diffusion_model.input_blocks.0.0.weight): "
                          "not a Stable Diffusion checkpoint",

@@ -62,6 +62,11 @@ const struct fum_tiny_style *fum_tiny_find_style(const fum_loader *loader);
 enum fum_result fum_tiny_open(fum_loader **loader, fum_arena *arena, const char *path,
                               struct fum_error *err);
 
+// Finds the decoder's file of a small autoencoder in a folder, such as taesd_decoder.safetensors.
+// *file is in the arena, or NULL if there is none.
+enum fum_result fum_tiny_find(fum_arena *arena, const char *dir, const char **file,
+                              struct fum_error *err);
+
 // Returns what comes before the component's names in the file; NULL: it is not there. *openclip:
 // its names are OpenCLIP's.
 const char *fum_names_find_prefix(const fum_loader *loader, const char *component, bool *openclip);

@@ -99,6 +99,22 @@ static bool is_component_file(const char *path) {
     return false;
 }
 
+// Finds the weights in the folder of a component. That of a small autoencoder may hold its halves.
+static enum fum_result find_weights(fum_model *model, struct source *source, bool vae,
+                                    struct fum_error *err) {
+    const char *halves = NULL;
+    struct fum_error missing = {0};
+    enum fum_result result =
+        fum_folder_find_weights(model->arena, source->dir, model->variant, &source->file, &missing);
+    if (!result) return FUM_OK;
+    if (vae && result != FUM_ERR_NOMEM) {
+        result = fum_tiny_find(model->arena, source->dir, &halves, err);
+        if (result || halves) source->file = halves;
+        if (result || halves) return result;
+    }
+    return fum_error_set(err, missing.code, "%s", missing.text);
+}
+
 // Finds the weights and the configuration of a component in a file, its folder, or the folder of a
 // whole model.
 static enum fum_result find_source(fum_model *model, const char *path, const char *component,
@@ -113,11 +129,9 @@ static enum fum_result find_source(fum_model *model, const char *path, const cha
     if (folder && fum_path_is_dir(inside)) source->dir = inside;
     enum fum_result result = FUM_OK;
     if (folder || is_component_file(path)) result = read_config(model, source, component, err);
-    if (!result && folder)
-        result =
-            fum_folder_find_weights(model->arena, source->dir, model->variant, &source->file, err);
-    if (!result && !folder && !strcmp(component, "vae"))
-        return fum_tiny_open(&source->loader, model->arena, source->file, err);
+    bool vae = !strcmp(component, "vae");
+    if (!result && folder) result = find_weights(model, source, vae, err);
+    if (!result && vae) return fum_tiny_open(&source->loader, model->arena, source->file, err);
     return result ? result : fum_loader_open(&source->loader, source->file, err);
 }
 

@@ -113,6 +113,15 @@ open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + out)' \
     draw from_whole -m "$model" --taesd "$tiny-diffusers" "${from[@]}"
     check 'a file of the encoder belongs to that of the decoder' same_pixels drawn/joined.png drawn/from_whole.png
     check 'and that one to it' same_pixels drawn/joined_too.png drawn/from_whole.png
+    mkdir halves
+    cp taesd_decoder.safetensors taesd_encoder.safetensors halves
+    draw of_folder -m "$model" --taesd halves "${from[@]}"
+    check 'so do both in a folder' same_pixels drawn/of_folder.png drawn/from_whole.png
+    expect 0 'small autoencoder' info halves
+    cp halves/taesd_decoder.safetensors halves/taesdxl_decoder.safetensors
+    expect 1 'holds the decoders taesd_decoder.safetensors and taesdxl_decoder.safetensors' generate -m "$model" \
+        --taesd halves heart
+    expect 1 'has no weights' generate -m "$model" --taesd embeddings heart
     expect 1 'must be 6, the VAE' generate -m "$model" --vae "$tiny-pooled/vae" heart
     check 'the parts draw what the whole does' cmp whole.l parts.l
     check 'replaced parts draw it, too' cmp whole.l replaced.l

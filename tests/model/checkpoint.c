@@ -264,6 +264,62 @@ static void the_x4_upscaler_is_found_whole(void **state) {
     check_family("x4", "sd-x4-upscaler", "an upscaling", "v_prediction");
 }
 
+// Gives a UNet's tensors the names that latent-diffusion's trainings give averages: without dots.
+static void name_as_averages(struct golden *g) {
+    static const char weights[] = "model.diffusion_model.";
+    static char names[MAX_TENSORS][128];
+    for (size_t i = 0; i < g->count; i++) {
+        const char *from = g->tensors[i].name;
+        if (strncmp(from, weights, strlen(weights)) != 0) continue;
+        char *to = names[i] + snprintf(names[i], sizeof names[i], "model_ema.diffusion_model");
+        for (from += strlen(weights); *from; from++)
+            if (*from != '.') *to++ = *from;
+        *to = 0;
+        g->tensors[i].name = names[i];
+    }
+}
+
+// A file that holds a UNet's averages alone is that UNet.
+static void averages_are_the_weights(void **state) {
+    (void)state;
+    static const char *const lists[] = {"sd1", "sd2", "sdxl", "refiner", "x4"};
+    static struct golden g;
+    static bool used[MAX_TENSORS];
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct fum_error err = {0};
+        struct fum_checkpoint c;
+        golden_open(&g, lists[i]);
+        name_as_averages(&g);
+        fum_loader *loader = golden_file(&g, "averages.safetensors", NULL);
+        assert_ok(fum_checkpoint_detect(&c, loader, &err), err);
+        check_part(loader, cJSON_GetObjectItem(cJSON_GetObjectItem(g.json, "parts"), "unet"),
+                   c.unet, used);
+        assert_int_equal(fum_loader_count_prefix(loader, "model_ema.diffusion_model", NULL), 0);
+        fum_checkpoint_free(&c);
+        fum_loader_close(&loader);
+        golden_close(&g);
+    }
+}
+
+// Beside the weights themselves, averages keep their names.
+static void averages_beside_weights_stay(void **state) {
+    (void)state;
+    static const float data[] = {1, 2};
+    static const struct fum_safetensors_tensor tensors[] = {
+        {"model.diffusion_model.out.2.bias", in_memory(FUM_F32, 1, data, 2)},
+        {"model_ema.diffusion_modelout2bias", in_memory(FUM_F32, 1, data, 2)},
+    };
+    struct fum_error err = {0};
+    fum_loader *loader = NULL;
+    const char *path = scratch("both.safetensors");
+    assert_ok(fum_safetensors_write(path, &(struct fum_safetensors){.tensors = tensors, .count = 2},
+                                    &err),
+              err);
+    assert_ok(fum_loader_open(&loader, path, &err), err);
+    assert_non_null(fum_loader_find(loader, "model_ema.diffusion_modelout2bias"));
+    fum_loader_close(&loader);
+}
+
 // A part's own file in diffusers' layout, in both spellings of the text encoder and of the VAE's
 // attention.
 static void a_parts_own_file(void **state) {
@@ -723,6 +779,8 @@ int main(void) {
         cmocka_unit_test(sdxl_is_found_whole),
         cmocka_unit_test(refiner_is_found_whole),
         cmocka_unit_test(the_x4_upscaler_is_found_whole),
+        cmocka_unit_test(averages_are_the_weights),
+        cmocka_unit_test(averages_beside_weights_stay),
         cmocka_unit_test(a_parts_own_file),
         cmocka_unit_test(finds_factors_of_weights),
         cmocka_unit_test(finds_both_projections),
