@@ -24,9 +24,8 @@ static void build_unet(fum_graph *g, const struct fum_model_view *v) {
     struct fum_unet_params p = {.x = input(g, "x", v->unet.in_channels),
                                 .counter = fum_graph_state(g, "counter", (struct fum_shape){1, {1}},
                                                            FUM_I32, FUM_STAGE_STEP)};
-    struct fum_unet_sizes sizes = {.batch = 1, .steps = 1, .tokens = CHECK_TOKENS};
-    for (int i = 0; i < v->num_text; i++)
-        if (v->text[i].config.projection) sizes.pooled = v->text[i].config.projection;
+    struct fum_unet_sizes sizes = {
+        .batch = 1, .steps = 1, .tokens = CHECK_TOKENS, .pooled = fum_model_pooled(v)};
     fum_unet_inputs(g, &v->unet, &sizes, &p);
     fum_unet_build(g, &v->unet, &p);
 }

@@ -36,9 +36,9 @@ static const float xl_colours[FUM_LATENT_CHANNELS * 3 + 3] = {
 };
 
 // FreeU's factors are those of its authors, as diffusers' documentation has them.
-#define XL_TRAITS                                                                      \
-    .skip_norm = true, .ays = fum_ays_sdxl, .aesthetic = 6, .negative_aesthetic = 2.5, \
-    .freeu = {1.3f, 1.4f, 0.9f, 0.2f}, .colours = xl_colours
+#define XL_TRAITS                                                                  \
+    .skip_norm = true, .zero_negative = true, .ays = fum_ays_sdxl, .aesthetic = 6, \
+    .negative_aesthetic = 2.5, .freeu = {1.3f, 1.4f, 0.9f, 0.2f}, .colours = xl_colours
 #define SD1_TRAITS .freeu = {1.5f, 1.6f, 0.9f, 0.2f}, .colours = sd_colours
 #define SD2_TRAITS .freeu = {1.4f, 1.6f, 0.9f, 0.2f}, .colours = sd_colours
 
@@ -101,6 +101,18 @@ const struct fum_family fum_families[] = {
               .vae_scale = X4_SCALE},
      .traits = {.freeu = {1.4f, 1.6f, 0.9f, 0.2f}, .vae_scale = X4_SCALE, .enlarges = true},
      .file_clip_skip = 2},
+    {.name = "sd-x2-latent-upscaler",
+     .title = "Stable Diffusion x2 latent upscaler",
+     .class_name = "StableDiffusionLatentUpscalePipeline",
+     .time_ids = 1,
+     .size = 1024,
+     .steps = 75,
+     .guidance = 9,
+     .sampler = "euler",
+     .latent = true,
+     .prediction = "sample",
+     .traits = {.skip_norm = true, .colours = sd_colours, .doubles = true, .preconditioned = true},
+     .file_clip_skip = 1},
     {SD, .name = "sd2", .title = "Stable Diffusion 2.x", .context_channels = 1024, .size = 768,
      .prediction = "v_prediction",
      .file = {.sign = "cond_stage_model.model.",

@@ -26,8 +26,10 @@ struct fum_model_traits {
     const float *ays; // sigmas of the schedule "ays"; NULL: SD 1.5's
     // The colours of latents, from -1 to 1: factors [4, 3], then offsets [3]. NULL: not known.
     const float *colours;
-    float freeu[4]; // FreeU's usual b1, b2, s1, s2
-    bool enlarges;  // the UNet also reads the picture that is enlarged
+    float freeu[4];      // FreeU's usual b1, b2, s1, s2
+    bool enlarges;       // the UNet also reads the picture that is enlarged
+    bool doubles;        // the UNet also reads the latents of a picture of half the sides
+    bool preconditioned; // see struct fum_sample_config
 };
 
 // A text encoder in a single file.

@@ -22,11 +22,13 @@ static const char *where(const fum_model *model, const char *component) {
 // Checks the widths at which the components meet.
 static enum fum_result check_widths(const fum_model *model, struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
-    int context = 0;
+    // k-diffusion's network may give a channel more, which sampling does not use.
+    int context = 0,
+        uncertainty = v->unet.k_levels && v->unet.out_channels > v->vae.latent_channels;
     for (int i = 0; i < v->num_text; i++) context += v->text[i].config.channels;
     const struct rule rules[] = {
         {"vae", "out_channels", v->vae.out_channels, 3, "the colours of a picture"},
-        {"unet", "out_channels", v->unet.out_channels, v->vae.latent_channels,
+        {"unet", "out_channels", v->unet.out_channels - uncertainty, v->vae.latent_channels,
          "the VAE's latent_channels"},
         {"unet", v->unet.context_proj ? "encoder_hid_dim" : "cross_attention_dim",
          v->unet.context_channels, context, "the hidden_size of all text encoders together"},
@@ -47,6 +49,12 @@ static enum fum_result check_text_time(const fum_model *model, struct fum_error 
     const struct fum_unet_config *u = &model->view.unet;
     int pooled = fum_model_pooled(&model->view);
     if (!u->text_time) return FUM_OK;
+    if (u->k_levels && pooled + u->text_time_channels == u->text_time_in) return FUM_OK;
+    if (u->k_levels)
+        return fum_error_set(err, FUM_ERR_FORMAT,
+                             "%s: \"time_cond_proj_dim\" is %d, but must be the text encoder's %d "
+                             "and %d for a level of noise",
+                             where(model, "unet"), u->text_time_in, pooled, u->text_time_channels);
     if (!pooled)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: \"addition_embed_type\" is \"text_time\", but no text encoder "

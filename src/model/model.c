@@ -157,7 +157,8 @@ static int size_multiple(const struct fum_model_view *view) {
     for (int i = 0; i < unet->num_blocks; i++)
         rounds_down = rounds_down || unet->down[i].resnet_resample;
     int factor = fum_vae_factor(&view->vae);
-    return !view->num_text && rounds_down ? factor << (unet->num_blocks - 1) : factor;
+    bool whole_halves = unet->k_levels || (!view->num_text && rounds_down);
+    return whole_halves ? factor << (unet->num_blocks - 1) : factor;
 }
 
 // True if the UNet draws pictures in 0..1. `fallback`: what the class of the pipeline says, unless
@@ -182,7 +183,7 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     t->skip_base = folder ? family->folder_skip : 0;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.
     t->zero_negative =
-        family->time_ids && (!model->folder || fum_json_bool(fum_folder_index(model->folder),
+        t->zero_negative && (!model->folder || fum_json_bool(fum_folder_index(model->folder),
                                                              "force_zeros_for_empty_prompt", true));
     model->info.family = family->title;
     model->info.clip_skip = folder ? 1 : family->file_clip_skip;
@@ -215,6 +216,7 @@ static void repair_schedule(fum_model *model, const struct fum_family *family) {
                 "%s: the scheduler's thresholding is taken as false: latents are not clipped",
                 model->info.path);
     if (family->latent) c->clip_sample = c->thresholding = FUM_SWITCH_OFF;
+    c->preconditioned = family->traits.preconditioned;
     if (!family->steps_offset || c->steps_offset == family->steps_offset) return;
     fum_log(&model->log, FUM_LOG_INFO, "%s: the scheduler's steps_offset is taken as %d",
             model->info.path, family->steps_offset);
@@ -248,12 +250,17 @@ static enum fum_result set_prediction(fum_model *model, const char *wanted, stru
 }
 
 // Reports an upscaler whose UNet does not read the picture that is enlarged.
-static enum fum_result refuse_channels(const fum_model *model, struct fum_error *err) {
+static enum fum_result check_enlarged(const fum_model *model, const struct fum_family *family,
+                                      struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
+    bool latents = family->traits.doubles;
+    int beside = latents ? v->vae.latent_channels : v->vae.in_channels,
+        needed = v->vae.latent_channels + beside;
+    if (!(latents || family->traits.enlarges) || v->unet.in_channels == needed) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT,
-                         "%s: the UNet of an upscaler reads latents and a picture, %d channels; "
-                         "this one reads %d",
-                         model->info.path, v->vae.latent_channels + v->vae.in_channels,
+                         "%s: the UNet of an upscaler reads latents and %s, %d channels; this one "
+                         "reads %d",
+                         model->info.path, latents ? "those of a picture" : "a picture", needed,
                          v->unet.in_channels);
 }
 
@@ -268,9 +275,10 @@ static enum fum_result set_info(fum_model *model, const struct fum_model_params 
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: model_index.json says %s, but the UNet %s pooled text and sizes",
                              model->info.path, class_name, time_ids ? "reads" : "does not read");
-    if (family->traits.enlarges && !model->view.low_res.reads) return refuse_channels(model, err);
+    enum fum_result result = check_enlarged(model, family, err);
+    if (result) return result;
     apply_family(model, family);
-    enum fum_result result = set_prediction(model, params ? params->prediction : NULL, err);
+    result = set_prediction(model, params ? params->prediction : NULL, err);
     repair_schedule(model, family);
     return result ? result : set_sampler(model, family, err);
 }

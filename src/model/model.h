@@ -56,6 +56,8 @@ struct fum_model_view {
 const struct fum_model_view *fum_model_get_view(const fum_model *model);
 // True if a sampler and a UNet draw.
 bool fum_model_samples(const struct fum_model_view *view);
+// Returns the channels of the pooled text that an encoder gives the UNet; 0: it gives none.
+int fum_model_text_pooled(const struct fum_model_view *view, int index);
 // Channels of the pooled text that the UNet reads; 0: it reads none.
 int fum_model_pooled(const struct fum_model_view *view);
 // Returns the channels of the context, those of all text encoders.

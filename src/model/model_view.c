@@ -12,10 +12,16 @@ int fum_model_text_channels(const struct fum_model_view *view) {
     return channels;
 }
 
+int fum_model_text_pooled(const struct fum_model_view *view, int index) {
+    const struct fum_clip_config *text = &view->text[index].config;
+    if (!view->unet.text_time) return 0;
+    return view->unet.k_levels && !text->projection ? text->channels : text->projection;
+}
+
 int fum_model_pooled(const struct fum_model_view *view) {
     int channels = 0;
-    for (int i = 0; i < view->num_text && view->unet.text_time; i++)
-        if (view->text[i].config.projection) channels = view->text[i].config.projection;
+    for (int i = 0; i < view->num_text; i++)
+        if (fum_model_text_pooled(view, i)) channels = fum_model_text_pooled(view, i);
     return channels;
 }
 

@@ -5,6 +5,7 @@
 #include "model/unet.h"
 
 #include "graph/graph.h"
+#include "model/unet_k.h"
 #include "model/unet_time.h"
 
 #include <stdio.h>
@@ -111,8 +112,8 @@ static fum_tensor *down_block(struct fum_unet_builder *b, int index, fum_tensor 
     const struct fum_unet_block *block = &c->down[index];
     size_t mark = fum_nn_enter(&b->nn, "down_blocks.%d", index);
     bool last = index + 1 == c->num_blocks;
-    if (block->skip) {
-        x = fum_unet_skip_down(b, block, last, x);
+    if (block->skip || c->k_levels) {
+        x = c->k_levels ? fum_unet_k_down(b, index, x) : fum_unet_skip_down(b, block, last, x);
         fum_nn_leave(&b->nn, mark);
         return x;
     }
@@ -159,8 +160,8 @@ static fum_tensor *up_block(struct fum_unet_builder *b, int index, fum_tensor *x
     const struct fum_unet_block *block = &c->up[index];
     size_t mark = fum_nn_enter(&b->nn, "up_blocks.%d", index);
     bool last = index + 1 == c->num_blocks;
-    if (block->skip) {
-        x = fum_unet_skip_up(b, block, last, x);
+    if (block->skip || c->k_levels) {
+        x = c->k_levels ? fum_unet_k_up(b, index, x) : fum_unet_skip_up(b, block, last, x);
         fum_nn_leave(&b->nn, mark);
         return x;
     }
@@ -211,6 +212,7 @@ fum_tensor *fum_unet_encode(struct fum_unet_builder *b) {
 }
 
 static fum_tensor *norm_out(struct fum_unet_builder *b, fum_tensor *x) {
+    if (!b->config->groups) return x;
     x = fum_nn_group_norm(&b->nn, "conv_norm_out", x, b->config->groups, b->config->eps);
     return fum_nn_unary(&b->nn, "silu", NULL, x);
 }

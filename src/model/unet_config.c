@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: MIT
 // Reads config.json of a UNet2DConditionModel. Easy to get wrong:
-// - "attention_head_dim" is the number of heads, not their size (diffusers issue 2011).
+// - "attention_head_dim" is the number of heads, not their size (diffusers issue 2011), but for K
+// blocks.
 // - up_blocks list everything from the deepest level.
 // - Transformer depths given as lists need the reversed list too.
 #include "base/macros.h"
-#include "model/unet_config.h"
+#include "model/unet_k.h"
 
 #include <string.h>
 
 enum { MAX_CHANNELS = 1 << 16, MAX_DEPTH = 64 };
 
-static void refuse_others(struct fum_config *c) {
+static void refuse_others(struct fum_config *c, bool k_levels) {
     static const char *const flags[] = {"dual_cross_attention", "class_embeddings_concat",
                                         "resnet_skip_time_act", "time_embedding_act_fn",
-                                        "timestep_post_act",    "cross_attention_norm"};
+                                        "cross_attention_norm"};
     for (size_t i = 0; i < FUM_COUNT(flags); i++) fum_config_only(c, flags[i], 0, "");
-    fum_config_only(c, "act_fn", 0, "silu");
+    if (!k_levels) fum_config_only(c, "timestep_post_act", 0, "");
+    if (!k_levels) fum_config_only(c, "act_fn", 0, "silu");
     fum_config_only(c, "attention_type", 0, "default");
-    fum_config_only(c, "time_embedding_type", 0, "positional");
+    if (!k_levels) fum_config_only(c, "time_embedding_type", 0, "positional");
     fum_config_only(c, "addition_embed_type", 0, "text_time");
     fum_config_only(c, "encoder_hid_dim_type", 0, "text_proj");
     fum_config_only(c, "resnet_out_scale_factor", 1, NULL);
@@ -159,7 +161,7 @@ static void parse_levels(struct fum_config *c, struct fum_unet_config *u) {
     fum_config_ints(c, "cross_attention_dim",
                     &(struct fum_config_list){context, n, 1280, 1, MAX_CHANNELS});
     for (int i = 0; i < n && !c->result; i++) {
-        if (channels[i] % u->groups)
+        if (u->groups && channels[i] % u->groups)
             fum_config_fail(c, "norm_num_groups", "is %d, which does not divide %d channels",
                             u->groups, channels[i]);
         if ((u->down[i].attention || u->up[n - 1 - i].attention || i == n - 1) &&
@@ -184,7 +186,10 @@ void fum_unet_config_shared(struct fum_config *c, struct fum_unet_config *u) {
     u->conv_in_kernel = fum_config_int(c, "conv_in_kernel", 3, 1, 15);
     u->conv_out_kernel = fum_config_int(c, "conv_out_kernel", 3, 1, 15);
     u->downsample_pad = fum_config_int(c, "downsample_padding", 1, 0, 1);
-    u->groups = fum_config_int(c, "norm_num_groups", 32, 1, MAX_CHANNELS);
+    // Absent is the default; null is no norm behind the last block, which K blocks alone can do.
+    bool no_norm =
+        u->k_levels && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(c->json, "norm_num_groups"));
+    u->groups = no_norm ? 0 : fum_config_int(c, "norm_num_groups", 32, 1, MAX_CHANNELS);
     u->eps = fum_config_number(c, "norm_eps", 1e-5, 0, 1);
     u->center_input = fum_config_bool(c, "center_input_sample", false);
     u->mid_scale = fum_config_number(c, "mid_block_scale_factor", 1, 1e-6, 1e6);
@@ -196,11 +201,28 @@ void fum_unet_config_shared(struct fum_config *c, struct fum_unet_config *u) {
     u->freq_shift = fum_config_number(c, "freq_shift", 0, -1, 1);
 }
 
+static bool has_k_levels(const cJSON *json) {
+    const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "down_block_types");
+    const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(types, 0));
+    return first && first[0] == 'K';
+}
+
+// Reads the levels' kinds on both ways.
+static void parse_all_types(struct fum_config *c, struct fum_unet_config *u) {
+    static const struct block_types down[] = {{"CrossAttnDownBlock2D", "DownBlock2D"},
+                                              {"KCrossAttnDownBlock2D", "KDownBlock2D"}},
+                                    up[] = {{"CrossAttnUpBlock2D", "UpBlock2D"},
+                                            {"KCrossAttnUpBlock2D", "KUpBlock2D"}};
+    parse_types(c, "down_block_types", &down[u->k_levels], u->down, u->num_blocks);
+    parse_types(c, "up_block_types", &up[u->k_levels], u->up, u->num_blocks);
+}
+
 enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *json,
                                       const char *where, struct fum_error *err) {
     struct fum_config c = {.json = json, .where = where, .err = err};
     *u = (struct fum_unet_config){0};
-    refuse_others(&c);
+    u->k_levels = has_k_levels(json);
+    refuse_others(&c, u->k_levels);
     u->num_blocks = fum_config_list(&c, "block_out_channels", FUM_UNET_MAX_BLOCKS);
     if (!u->num_blocks)
         fum_config_fail(&c, "block_out_channels", "is missing: this is no UNet2DConditionModel");
@@ -210,15 +232,14 @@ enum fum_result fum_unet_config_parse(struct fum_unet_config *u, const cJSON *js
     u->mid_resnet_groups = u->groups;
     parse_mid(&c, u);
     if (c.result) return c.result;
-    parse_types(&c, "down_block_types",
-                &(struct block_types){"CrossAttnDownBlock2D", "DownBlock2D"}, u->down,
-                u->num_blocks);
-    parse_types(&c, "up_block_types", &(struct block_types){"CrossAttnUpBlock2D", "UpBlock2D"},
-                u->up, u->num_blocks);
+    parse_all_types(&c, u);
     parse_levels(&c, u);
     parse_only_cross(&c, u);
     if (!c.result) parse_depths(&c, u);
-    parse_embeddings(&c, u, u->down[0].channels);
+    if (u->k_levels)
+        fum_unet_k_config(&c, u);
+    else
+        parse_embeddings(&c, u, u->down[0].channels);
     u->context_proj = fum_config_int(&c, "encoder_hid_dim", 0, 1, MAX_CHANNELS);
     if (!u->context_proj && fum_config_has(&c, "encoder_hid_dim_type"))
         fum_config_fail(&c, "encoder_hid_dim", "is missing; encoder_hid_dim_type needs it");

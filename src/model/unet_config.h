@@ -23,7 +23,7 @@ struct fum_unet_block {
     bool skip;            // Skip…Block2D: the picture itself is halved and added, see unet_skip.c
     bool resnet_resample; // a residual block halves or doubles the picture, not a convolution
     int channels, layers; // layers: residual blocks
-    int heads, context_channels;    // of its transformers
+    int heads, context_channels;    // of its transformers; with k_levels the channels of a head
     int inner;                      // channels of all heads of its attention over pixels
     int depth[FUM_UNET_MAX_LAYERS]; // transformer blocks of each transformer
 };
@@ -51,7 +51,8 @@ struct fum_unet_config {
     int sample_width, sample_height; // latent pixels of the training pictures; 0: unknown
     int conv_in_kernel, conv_out_kernel;
     int downsample_pad;
-    int groups; // of norms; of the last one alone if blocks are `skip`
+    // of norms; of the last one alone if blocks are `skip` or k_levels is set, then 0 is none
+    int groups;
     double eps;
     bool center_input;      // x ← 2 x - 1
     bool scale_shift;       // resnet_time_scale_shift
@@ -59,13 +60,16 @@ struct fum_unet_config {
     double mid_scale;       // mid_block_scale_factor
     // Fourier features of ln t instead of sinusoids of t; the result is divided by t.
     bool fourier;
+    bool k_levels;               // K…Block2D: k-diffusion's levels, see unet_k.c
+    const char *time_activation; // op after the time embedding of k_levels; NULL: none
     bool flip_sin_to_cos;
     double freq_shift;
     int time_channels;      // of the time embedding
     int time_cond_channels; // of timestep_cond (LCM's guidance embedding); 0: takes none
     enum fum_unet_class class_embed;
     int class_count, class_channels;
-    bool text_time;         // addition_embed_type: pooled text and time ids
+    // addition_embed_type: pooled text and time ids; with k_levels pooled text and a level of noise
+    bool text_time;
     int text_time_channels; // sinusoid of one time id
     int text_time_in;       // pooled text + all sinusoids
     // encoder_hid_dim: channels of the text before a projection; 0: no projection

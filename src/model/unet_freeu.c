@@ -23,7 +23,7 @@ bool fum_unet_takes_freeu(const struct fum_unet_config *c) {
 
 bool fum_unet_block_takes_freeu(const struct fum_unet_config *c, int index) {
     const struct fum_unet_block *block = &c->up[index];
-    return index < 2 && block->attention != FUM_UNET_PIXELS && !block->skip &&
+    return index < 2 && !c->k_levels && block->attention != FUM_UNET_PIXELS && !block->skip &&
            !block->resnet_resample;
 }
 

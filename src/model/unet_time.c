@@ -5,8 +5,8 @@
 #include "model/unet_time.h"
 
 #include "graph/graph.h"
+#include "model/unet_k.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 // Adds the features of times t: channels of them, or sines and cosines of as many frequencies.
@@ -93,29 +93,21 @@ static fum_tensor *time_embedding(struct fum_unet_builder *b) {
     return fum_nn_unary(&b->nn, c->activation ? c->activation : "silu", NULL, t);
 }
 
-// Adds the row of a residual block.
-static void add_row(struct fum_unet_builder *b, int channels, const char *fmt, ...)
-    FUM_PRINTF(3, 4);
-static void add_row(struct fum_unet_builder *b, int channels, const char *fmt, ...) {
-    struct fum_nn_time_row *r = &b->rows[b->num_rows++];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(r->path, sizeof r->path, fmt, args);
-    va_end(args);
-    r->channels = b->config->scale_shift ? 2 * channels : channels;
-}
-
 // Lists the rows of a block and of what resizes its picture.
 static void add_block_rows(struct fum_unet_builder *b, const char *way, int index) {
     const struct fum_unet_config *c = b->config;
     bool down = *way == 'd', resized = index + 1 < c->num_blocks;
+    if (c->k_levels) {
+        fum_unet_k_rows(b, (struct fum_unet_k_place){.up = !down, .level = index});
+        return;
+    }
     const struct fum_unet_block *block = down ? &c->down[index] : &c->up[index];
     for (int i = 0; i < block->layers; i++)
-        add_row(b, block->channels, "%s_blocks.%d.resnets.%d", way, index, i);
+        fum_unet_add_row(b, block->channels, "%s_blocks.%d.resnets.%d", way, index, i);
     if (resized && block->skip)
-        add_row(b, block->channels, "%s_blocks.%d.resnet_%s", way, index, way);
+        fum_unet_add_row(b, block->channels, "%s_blocks.%d.resnet_%s", way, index, way);
     else if (resized && block->resnet_resample)
-        add_row(b, block->channels, "%s_blocks.%d.%ssamplers.0", way, index, way);
+        fum_unet_add_row(b, block->channels, "%s_blocks.%d.%ssamplers.0", way, index, way);
 }
 
 bool fum_unet_time_rows(struct fum_unet_builder *b) {
@@ -127,9 +119,10 @@ bool fum_unet_time_rows(struct fum_unet_builder *b) {
                                       [FUM_UNET_MID_PIXELS] = 2};
     for (int i = 0; i < c->num_blocks; i++) add_block_rows(b, "down", i);
     for (int i = 0; i < mid_resnets[c->mid]; i++)
-        add_row(b, c->down[c->num_blocks - 1].channels, "mid_block.resnets.%d", i);
+        fum_unet_add_row(b, c->down[c->num_blocks - 1].channels, "mid_block.resnets.%d", i);
     for (int i = 0; i < c->num_blocks && !b->encoder; i++) add_block_rows(b, "up", i);
-    return fum_nn_time_rows(&b->nn, time_embedding(b), b->params->counter, b->rows, b->num_rows);
+    fum_tensor *time = c->k_levels ? fum_unet_k_time(b) : time_embedding(b);
+    return fum_nn_time_rows(&b->nn, time, b->params->counter, b->rows, b->num_rows);
 }
 
 fum_tensor *fum_unet_divide_by_times(struct fum_unet_builder *b, fum_tensor *x) {

@@ -15,7 +15,7 @@ struct fum_unet_builder {
     const struct fum_unet_config *config;
     const struct fum_unet_params *params;
     bool encoder;                                  // only the way down and the middle
-    struct fum_nn_time_row rows[FUM_NN_TIME_ROWS]; // in the order of the residual blocks
+    struct fum_nn_time_row rows[FUM_NN_TIME_ROWS]; // in the order in which they are read
     int num_rows, next_row;
     fum_tensor *context;         // projected where the model does
     fum_tensor *context_row;     // i32 [1], of this step; NULL: there is one context
@@ -24,6 +24,9 @@ struct fum_unet_builder {
     int num_skips;
 };
 
+// Adds the row of a residual block, or of a norm, of that path.
+void fum_unet_add_row(struct fum_unet_builder *build, int channels, const char *fmt, ...)
+    FUM_PRINTF(3, 4);
 // Adds the time embedding as every residual block adds it. Returns false if a node could not be
 // added.
 bool fum_unet_time_rows(struct fum_unet_builder *build);

@@ -6,13 +6,14 @@
 // scale is the first half of a scale_shift. It is applied as 1 + scale after the norm, before SiLU.
 #include "nn/nn.h"
 
+#include "base/alloc.h"
 #include "graph/graph.h"
 
 // Adds a block's projections for all steps: [steps, rows · channels].
 static fum_tensor *time_table(struct fum_nn *nn, fum_tensor *time,
                               const struct fum_nn_time_row *r) {
     size_t mark = fum_nn_enter(nn, "%s", r->path);
-    fum_tensor *table = fum_nn_linear(nn, "time_emb_proj", time, r->channels, true);
+    fum_tensor *table = fum_nn_linear(nn, r->layer, time, r->channels, true);
     fum_nn_leave(nn, mark);
     struct fum_shape s = fum_tensor_shape(table);
     return fum_nn_reshape(nn, NULL, table, (struct fum_shape){2, {s.dim[0], s.dim[1] * s.dim[2]}});
@@ -42,7 +43,7 @@ static bool single_step(struct fum_nn *nn, fum_tensor *time, struct fum_nn_time_
     int64_t batch = fum_tensor_shape(time).dim[1];
     for (int i = 0; i < count; i++) {
         size_t mark = fum_nn_enter(nn, "%s", rows[i].path);
-        fum_tensor *row = fum_nn_linear(nn, "time_emb_proj", time, rows[i].channels, true);
+        fum_tensor *row = fum_nn_linear(nn, rows[i].layer, time, rows[i].channels, true);
         rows[i].row =
             fum_nn_reshape(nn, NULL, row, (struct fum_shape){4, {batch, 1, 1, rows[i].channels}});
         fum_nn_leave(nn, mark);
@@ -77,6 +78,25 @@ static fum_tensor *scale_shift(struct fum_nn *nn, fum_tensor *h, fum_tensor *row
         nn, NULL, fum_nn_slice(nn, NULL, row, (struct fum_nn_range){3, 0, channels}), 1, 1);
     fum_tensor *shift = fum_nn_slice(nn, NULL, row, (struct fum_nn_range){3, channels, channels});
     return fum_nn_add(nn, NULL, fum_nn_mul(nn, NULL, h, scale), shift);
+}
+
+fum_tensor *fum_nn_ada_group_norm(struct fum_nn *nn, fum_tensor *x, fum_tensor *row,
+                                  const struct fum_nn_groups *groups) {
+    int64_t channels = fum_nn_channels(x);
+    float *ones = x ? fum_alloc((size_t)channels, sizeof *ones) : NULL,
+          *zeros = fum_calloc((size_t)channels, sizeof *zeros);
+    fum_tensor *gamma = NULL, *beta = NULL;
+    for (int64_t i = 0; i < channels && ones; i++) ones[i] = 1;
+    if (ones && zeros) {
+        gamma = fum_graph_constant(nn->graph, "ones", (struct fum_shape){1, {channels}}, ones);
+        beta = fum_graph_constant(nn->graph, "zeros", (struct fum_shape){1, {channels}}, zeros);
+    }
+    fum_free(ones);
+    fum_free(zeros);
+    if (!gamma || !beta) return NULL;
+    const struct fum_attr attrs[] = {{"groups", groups->count}, {"eps", groups->eps}, {0}};
+    x = fum_graph_add(nn->graph, "group_norm", NULL, FUM_INPUTS(x, gamma, beta), attrs);
+    return scale_shift(nn, x, row, channels);
 }
 
 static fum_tensor *resample(struct fum_nn *nn, fum_tensor *x, const struct fum_nn_resblock *b) {
@@ -144,6 +164,32 @@ fum_tensor *fum_nn_smooth_halve(struct fum_nn *nn, fum_tensor *x) {
 
 fum_tensor *fum_nn_smooth_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width) {
     return cut(nn, smooth(nn, fum_nn_unary(nn, "upsample", NULL, x)), height, width);
+}
+
+// Adds the filter 1, 2, 1 along both axes to what a row and a column around the picture were added
+// to. They are copies of those at `distance` from each border.
+static fum_tensor *smooth_within(struct fum_nn *nn, fum_tensor *x, int64_t distance) {
+    const struct fum_attr inside[] = {{"stride", 1}, {0}};
+    for (int axis = 1; axis <= 2 && x; axis++) {
+        const struct fum_attr along[] = {{"axis", axis}, {0}};
+        int64_t end = fum_tensor_shape(x).dim[axis] - 1 - distance;
+        fum_tensor *first = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){axis, distance, 1}),
+                   *last = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){axis, end, 1});
+        if (!first || !last) return NULL;
+        x = fum_graph_add(nn->graph, "concat", NULL, FUM_INPUTS(first, x, last), along);
+    }
+    for (int i = 0; i < 2 && x; i++)
+        x = fum_graph_add(nn->graph, "average_pool", NULL, FUM_INPUTS(x), inside);
+    return x;
+}
+
+fum_tensor *fum_nn_reflect_halve(struct fum_nn *nn, fum_tensor *x) {
+    return fum_nn_halve(nn, smooth_within(nn, x, 1));
+}
+
+fum_tensor *fum_nn_reflect_double(struct fum_nn *nn, fum_tensor *x) {
+    // The pixel beside the border one begins at the third of the doubled ones.
+    return smooth_within(nn, fum_nn_unary(nn, "upsample", NULL, x), 2);
 }
 
 fum_tensor *fum_nn_downsample(struct fum_nn *nn, const char *name, fum_tensor *x,

@@ -94,6 +94,15 @@ fum_tensor *fum_nn_conv(struct fum_nn *nn, const char *name, fum_tensor *x, int6
 
 fum_tensor *fum_nn_group_norm(struct fum_nn *nn, const char *name, fum_tensor *x, int groups,
                               double eps);
+// The groups of a norm, and what is added to a variance.
+struct fum_nn_groups {
+    int count;
+    double eps;
+};
+// Adds diffusers' AdaGroupNorm: a group norm without weights, times 1 + the first half of `row`,
+// plus the second half.
+fum_tensor *fum_nn_ada_group_norm(struct fum_nn *nn, fum_tensor *x, fum_tensor *row,
+                                  const struct fum_nn_groups *groups);
 fum_tensor *fum_nn_layer_norm(struct fum_nn *nn, const char *name, fum_tensor *x, double eps);
 // Adds a lookup of rows of a table of [count, channels]. `ids` are i32 [batch, tokens].
 fum_tensor *fum_nn_embedding(struct fum_nn *nn, const char *name, fum_tensor *ids, int64_t count,
@@ -129,6 +138,7 @@ fum_tensor *fum_nn_resblock(struct fum_nn *nn, const char *name, fum_tensor *x,
 // The projection of the time embedding for a residual block at the step that is running.
 struct fum_nn_time_row {
     char path[FUM_NN_PATH]; // of the block: "down_blocks.0.resnets.1"
+    const char *layer;      // its projection: "time_emb_proj"
     int64_t channels;       // the block's, twice as many with scale_shift
     fum_tensor *row;        // written: [rows, 1, 1, channels]
 };
@@ -148,6 +158,11 @@ fum_tensor *fum_nn_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int6
 // diffusers' FirDownsample2D and FirUpsample2D.
 fum_tensor *fum_nn_smooth_halve(struct fum_nn *nn, fum_tensor *x);
 fum_tensor *fum_nn_smooth_double(struct fum_nn *nn, fum_tensor *x, int64_t height, int64_t width);
+
+// Does the same where the picture continues as its reflection, as diffusers' KDownsample2D and
+// KUpsample2D. The sides are 2 pixels at least.
+fum_tensor *fum_nn_reflect_halve(struct fum_nn *nn, fum_tensor *x);
+fum_tensor *fum_nn_reflect_double(struct fum_nn *nn, fum_tensor *x);
 
 // Adds a convolution of stride 2 ("downsamplers.0"), or nearest-neighbour doubling and a
 // convolution ("upsamplers.0"). The doubled picture is cut to height × width, which are odd if its

@@ -98,7 +98,8 @@ static enum fum_result write_pooled(fum_pipeline *pipe, const struct fum_run *ru
 }
 
 // Writes SDXL's micro-conditioning (Podell et al. 2023, section 2.2): original size, crop corner,
-// target size. The refiner has an aesthetic score in place of the target size.
+// target size. The refiner has an aesthetic score in place of the target size. The latent upscaler
+// has a single number, a level of noise.
 static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *run,
                                       struct fum_error *err) {
     enum { MOST = 6 };
@@ -109,7 +110,9 @@ static enum fum_result write_time_ids(fum_pipeline *pipe, const struct fum_run *
     struct rows rows = {.row = (size_t)count};
     struct filling f;
     if (count < 1 || count > MOST)
-        return fum_error_set(err, FUM_ERR_FORMAT, "unet: reads %d size numbers, not 5 or 6", count);
+        return fum_error_set(err, FUM_ERR_FORMAT, "unet: reads %d numbers of a picture, at most %d",
+                             count, MOST);
+    if (count == 1) ids[0][0] = ids[1][0] = 0; // the noise of the latents that are enlarged
     if (count == 5) {
         ids[0][4] = (float)pipe->view->traits.negative_aesthetic;
         ids[1][4] = (float)pipe->view->traits.aesthetic;

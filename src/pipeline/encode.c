@@ -45,7 +45,7 @@ static enum fum_result build_encoder(const struct text_encoder *e, int skip,
     state->ends =
         fum_graph_input(graph, "ends", (struct fum_shape){2, {1, 1}}, FUM_I32, FUM_STAGE_PROMPT);
     struct fum_clip_outputs out_tensors = {0};
-    bool pooled = view->unet.text_time && text->config.projection > 0;
+    bool pooled = fum_model_text_pooled(view, e->index) > 0;
     fum_clip_build(graph, &text->config,
                    &(struct fum_clip_params){.ids = state->ids,
                                              .ends = pooled ? state->ends : NULL,

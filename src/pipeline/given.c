@@ -45,7 +45,8 @@ static int choose_side(const fum_pipeline *pipe, int requested, int side) {
     int multiple = fum_model_get_info(pipe->model)->size_multiple;
     if (requested) return requested;
     int longer = pipe->view->low_res.reads ? fum_vae_factor(&pipe->view->vae) : 1;
-    return FUM_MAX(side / multiple, 1) * multiple * longer;
+    if (pipe->view->traits.doubles) longer = 2;
+    return FUM_MAX(side * longer / multiple, 1) * multiple;
 }
 
 enum fum_result fum_given_open(const fum_pipeline *pipe, struct fum_run *run,
@@ -111,8 +112,9 @@ enum fum_result fum_given_encode(fum_pipeline *pipe, const struct fum_run *run,
                                  struct fum_given_latents *latents, struct fum_error *err) {
     const struct fum_bitmap *picture = &run->given.picture;
     size_t count = (size_t)picture->width * (size_t)picture->height * (size_t)picture->channels;
-    size_t one =
-        (size_t)run->latent_width * (size_t)run->latent_height * (size_t)run->latent_channels;
+    size_t factor = (size_t)fum_vae_factor(&pipe->view->vae);
+    size_t one = (size_t)picture->width / factor * ((size_t)picture->height / factor) *
+                 (size_t)run->latent_channels;
     float *values = fum_alloc(count, sizeof *values);
     bool posterior = latents->drawn && pipe->kind->encode_posterior;
     latents->mean = fum_alloc(one, sizeof *latents->mean);

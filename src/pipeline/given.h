@@ -16,6 +16,7 @@ struct fum_start;
 // Latents of a picture that is given, each [height, width, channels] of latent pixels.
 struct fum_given_latents {
     int channels;     // 0: those of the model's latents
+    int shorter;      // times that their sides are shorter than those of the run's; 0: 1
     bool drawn;       // the picture's generator has a draw for them, at their place in its order
     float *mean;      // NULL: the draw is dropped
     float *deviation; // of their distribution; NULL: the mean is taken

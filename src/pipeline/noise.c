@@ -8,16 +8,22 @@
 #include <math.h>
 #include <string.h>
 
+// The values of a tensor.
+struct size {
+    size_t pixels, channels;
+};
+
 // Reorders [channels, pixels] to [pixels, channels], scaled.
-static void reorder(const struct fum_run *run, const float *in, float *out, size_t channels,
-                    float scale) {
-    size_t pixels = (size_t)run->latent_height * (size_t)run->latent_width;
+static void reorder(const float *in, float *out, struct size size, float scale) {
+    size_t pixels = size.pixels, channels = size.channels;
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) out[p * channels + c] = in[c * pixels + p] * scale;
 }
 
 static void to_channels_last(const float *in, float *out, const struct fum_run *run, float scale) {
-    reorder(run, in, out, (size_t)run->latent_channels, scale);
+    const struct size size = {(size_t)run->latent_height * (size_t)run->latent_width,
+                              (size_t)run->latent_channels};
+    reorder(in, out, size, scale);
 }
 
 // Returns the angle between two vectors; 0 if one is 0.
@@ -91,14 +97,20 @@ static void draw_first(const struct fum_run *run, struct generators *g, const st
     }
 }
 
-static size_t count_channels(const struct fum_run *run, const struct fum_given_latents *latents) {
-    return (size_t)(latents->channels ? latents->channels : run->latent_channels);
+// Returns the size of the latents of one picture.
+static struct size find_size(const struct fum_run *run, const struct fum_start *n,
+                             const struct fum_given_latents *latents) {
+    size_t shorter = (size_t)FUM_MAX(latents->shorter, 1);
+    return (struct size){
+        .pixels = n->one / (size_t)run->latent_channels / (shorter * shorter),
+        .channels = (size_t)(latents->channels ? latents->channels : run->latent_channels)};
 }
 
-// Returns how many values the latents of one picture have.
+// Returns how many values they have.
 static size_t count_values(const struct fum_run *run, const struct fum_start *n,
                            const struct fum_given_latents *latents) {
-    return n->one / (size_t)run->latent_channels * count_channels(run, latents);
+    const struct size size = find_size(run, n, latents);
+    return size.pixels * size.channels;
 }
 
 // Draws the latents of a picture that is given from their distribution, channels last.
@@ -107,7 +119,7 @@ static void draw_given(const struct fum_run *run, struct generators *g, const st
     size_t count = count_values(run, n, latents);
     if (latents->drawn) draw(run, g, n, count);
     if (!latents->mean) return;
-    if (latents->deviation) reorder(run, n->draw, out, count_channels(run, latents), 1);
+    if (latents->deviation) reorder(n->draw, out, find_size(run, n, latents), 1);
     for (size_t i = 0; i < count; i++)
         out[i] = latents->mean[i] + (latents->deviation ? latents->deviation[i] * out[i] : 0);
 }

@@ -60,6 +60,15 @@ void fum_sample_build_guide(const struct fum_sample_builder *builder, struct fum
     }
 }
 
+// Sets D for a preconditioned model of state = x0 + ratio * noise, divided by `scale`. The time is
+// that of the ratio.
+static void precondition(struct fum_sample_eval *ev, double ratio, double scale) {
+    double norm = ratio * ratio + 1;
+    ev->timestep = 0.25 * log(ratio);
+    ev->a = scale / norm;
+    ev->b = ratio / sqrt(norm);
+}
+
 void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
                                     struct fum_sample_eval *ev, double sigma) {
     double data = builder->edm ? builder->c.sigma_data : 1, norm = sigma * sigma + data * data;
@@ -68,7 +77,9 @@ void fum_sample_build_denoise_sigma(const struct fum_sample_builder *builder,
     ev->noise_level = sigma;
     if (!builder->edm) fum_sample_build_guide(builder, ev, 1 / sqrt(norm), sigma / sqrt(norm));
     // Karras et al. (2022), table 1
-    if (builder->edm && builder->c.prediction_type != FUM_PREDICT_SAMPLE) {
+    if (builder->c.preconditioned) {
+        precondition(ev, sigma, 1);
+    } else if (builder->edm && builder->c.prediction_type != FUM_PREDICT_SAMPLE) {
         ev->a = data * data / norm;
         ev->b = (builder->c.prediction_type == FUM_PREDICT_V ? -sigma : sigma) * data / sqrt(norm);
     } else if (builder->c.prediction_type == FUM_PREDICT_EPSILON) {
@@ -89,6 +100,8 @@ void fum_sample_build_denoise_vp(const struct fum_sample_builder *builder,
     ev->noise_level = sigma;
     if (builder->edm) {
         fum_sample_build_denoise_sigma(builder, ev, sigma);
+    } else if (builder->c.preconditioned) {
+        precondition(ev, sigma / alpha, 1 / alpha);
     } else if (builder->c.prediction_type == FUM_PREDICT_EPSILON) {
         ev->a = 1 / alpha;
         ev->b = -sigma / alpha;

@@ -13,6 +13,9 @@
 
 // The names of the enumerators, from the first value that is set.
 static const char *const predictions[] = {"epsilon", "v_prediction", "sample", NULL};
+// Those of scheduler_config.json, which may have diffusers' first name of the last one.
+static const char *const stored_predictions[] = {"epsilon", "v_prediction", "sample",
+                                                 "original_sample", NULL};
 static const char *const spacings[] = {"leading", "linspace", "trailing", NULL};
 static const char *const betas[] = {"linear", "scaled_linear", "squaredcos_cap_v2", NULL};
 
@@ -261,7 +264,8 @@ static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *ob
     static const char *const time_types[] = {"discrete", "continuous", NULL};
     int beta = 0, prediction = 0, spacing = 0, time_type = 0;
     enum fum_result result = read_choice(&beta, object, "beta_schedule", betas, err);
-    if (!result) result = read_choice(&prediction, object, "prediction_type", predictions, err);
+    if (!result)
+        result = read_choice(&prediction, object, "prediction_type", stored_predictions, err);
     if (!result) result = read_choice(&spacing, object, "timestep_spacing", spacings, err);
     if (!result) result = read_choice(&time_type, object, "timestep_type", time_types, err);
     // diffusers uses it for v-prediction alone: such a UNet was trained on logarithms of sigmas.
@@ -270,7 +274,7 @@ static enum fum_result read_choices(struct fum_sample_config *c, const cJSON *ob
             err, FUM_ERR_UNSUPPORTED,
             "scheduler_config.json: timestep_type \"continuous\" is not supported here");
     c->beta_schedule = (enum fum_betas)beta;
-    c->prediction_type = (enum fum_prediction)prediction;
+    c->prediction_type = (enum fum_prediction)FUM_MIN(prediction, FUM_PREDICT_SAMPLE);
     c->timestep_spacing = (enum fum_spacing)spacing;
     return result;
 }

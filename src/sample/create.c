@@ -51,7 +51,7 @@ static enum fum_result choose_sampler(struct fum_sample_builder *builder,
     // else the model's own settings decide
     bool named_order = params->sampler && builder->sampler->order;
     builder->order = named_order ? builder->sampler->order : fum_sample_config_order(c);
-    if (builder->edm && builder->sampler->space == FUM_SPACE_TIME)
+    if ((builder->edm || c->preconditioned) && builder->sampler->space == FUM_SPACE_TIME)
         return fum_error_set(
             builder->err, FUM_ERR_UNSUPPORTED,
             "sampler %s visits whole training timesteps, and this model has continuous noise "

@@ -96,6 +96,9 @@ struct fum_sample_config {
     enum fum_switch use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas;
     // ends of the karras, exponential and beta schedules (euler, unipc, EDM)
     double sigma_min, sigma_max;
+    // The pipeline of the model scales its output by Karras et al. (2022), table 1, for data of
+    // unit deviation, and its time embedding reads ln(sigma) / 4. Not a setting of the file.
+    bool preconditioned;
     double sigma_data, rho;     // EDM classes: deviation of the data, bend of the karras schedule
     char sigma_schedule[16];    // EDM classes: karras or exponential
     char final_sigmas_type[16]; // zero or sigma_min

@@ -163,6 +163,15 @@ other() {
     printf "\\x$(printf %x ${#header})\\0\\0\\0\\0\\0\\0\\0%s\\0\\0\\0\\0\\0\\0\\0\\0" "$header" >"$1"
 }
 other flux.safetensors double_blocks.0.weight
+refused x2 unet/config.json time_cond_proj_dim 137 "is 137, but must be the text encoder's 8 and 128 for a level of noise"
+refused x2 unet/config.json time_cond_proj_dim null 'is missing; K blocks are built with it alone'
+refused x2 unet/config.json time_embedding_dim 37 'is 37, which is not even'
+refused x2 unet/config.json time_embedding_type '"positional"' 'is "positional", which fumarole does not build'
+refused x2 unet/config.json attention_head_dim 8 'is 8, which must divide all channels'
+refused x2 unet/config.json norm_num_groups 4 'is 4, which fumarole does not build'
+refused x2 unet/config.json mid_block_type '"UNetMidBlock2DCrossAttn"' 'is "UNetMidBlock2DCrossAttn", which fumarole does not build'
+refused x2 unet/config.json act_fn '"mish"' 'is "mish", which fumarole does not build'
+refused x2 unet/config.json out_channels 6 'is'
 expect 1 'flux.safetensors: this is a FLUX model, which generate cannot use yet' info flux.safetensors
 grep -q '^  file .* 1 tensors' out.txt && grep -q '^flux.safetensors: a FLUX model$' out.txt || {
     failures=$((failures + 1))
@@ -184,9 +193,14 @@ put model_index.json _class_name '"StableDiffusionUpscalePipeline"'
 pattern='m: the UNet of an upscaler reads latents and a picture, 7 channels; this one reads 4'
 expect 1 "$pattern" info m
 expect 1 "$pattern" generate -m m heart
+model x2
+put unet/config.json in_channels 4
+pattern='m: the UNet of an upscaler reads latents and those of a picture, 8 channels; this one reads 4'
+expect 1 "$pattern" info m
+expect 1 "$pattern" generate -m m heart
 model sd1
-put model_index.json _class_name '"StableDiffusionLatentUpscalePipeline"'
-described 'm: a StableDiffusionLatentUpscalePipeline, which is none of the pipelines that generate can use yet'
+put model_index.json _class_name '"StableDiffusionGLIGENPipeline"'
+described 'm: a StableDiffusionGLIGENPipeline, which is none of the pipelines that generate can use yet'
 model sd1
 rm -r m/unet
 cp -r "$FUM_TEST_DATA/model-variants/lcm" m/unet

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Pictures enlarged by an upscaling model against diffusers, in f32, with all draws from the seed.
+// Pictures enlarged by upscaling models against diffusers, in f32, with all draws from the seed.
 
 #include "fits.h"
 
 #include "base/macros.h"
 #include "io/image.h"
 
+// A model that enlarges, and what diffusers draws with it.
+struct upscaler {
+    const char *model, *golden, *sampler;
+    int width; // of every case's picture, enlarged
+};
+
 struct context {
+    const struct upscaler *of;
     fum_device *device;
     struct golden golden;
     fum_model *model;
@@ -37,8 +44,10 @@ static struct fum_generate_params read_case(const struct context *c, const cJSON
         .negative = fum_json_string(spec, "negative", NULL),
         .steps = (int)fum_json_number(spec, "steps", 0),
         .sampler = fum_json_string(spec, "sampler", NULL),
+        .schedule = fum_json_string(spec, "schedule", NULL),
+        .timestep_spacing = fum_json_string(spec, "spacing", NULL),
         .guidance = (float)fum_json_number(spec, "guidance", 0),
-        .has_class = true,
+        .has_class = cJSON_HasObjectItem(spec, "level"),
         .class_label = (float)fum_json_number(spec, "level", 0),
         .seed = (uint64_t)fum_json_number(spec, "seed", 0),
         .rng = FUM_RNG_CPU,
@@ -59,7 +68,7 @@ static bool run_case(struct context *c, int index, const cJSON *spec) {
     struct fum_generate_params params = read_case(c, spec, &kept);
     ok(fum_generate(c->pipe, &params, &err), &err);
     const struct fit fit = golden_fit(&c->golden, index, &kept);
-    bool good = fit.latents <= 1e-3 && fit.picture >= 50 && kept.width == 48;
+    bool good = fit.latents <= 1e-3 && fit.picture >= 50 && kept.width == c->of->width;
     print_message("%d %-8s level %2.0f: latents %.2e, picture %.1f dB%s\n", index, params.sampler,
                   (double)params.class_label, fit.latents, fit.picture,
                   good ? "" : "  <-- out of bounds");
@@ -112,7 +121,7 @@ static void levels_have_a_default(void **state) {
     const struct fum_model_info *info = fum_model_get_info(c->model);
     assert_int_equal(info->steps, 75);
     assert_true(info->guidance == 9);
-    assert_string_equal(info->sampler, "ddim");
+    assert_string_equal(info->sampler, c->of->sampler);
     for (int i = 0; i < 2; i++) kept_free(&kept[i]);
 }
 
@@ -153,16 +162,82 @@ static void what_it_cannot_draw_is_refused(void **state) {
     assert_int_equal(kept.count, 0);
 }
 
-static int set_up(void **state) {
+static void sides_are_doubled(void **state) {
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct kept kept = {0};
+    struct fum_generate_params params = read_case(c, cJSON_GetArrayItem(c->golden.cases, 0), &kept);
+    params.width = 40;
+    params.height = 16;
+    ok(fum_generate(c->pipe, &params, &err), &err);
+    assert_int_equal(kept.bytes, 3 * 40 * 16);
+    kept_free(&kept);
+    params.width = 36; // 18 latents, which three levels cannot halve twice
+    refuse(c, &params, "multiple");
+    release(&params);
+}
+
+// Samplers of other spaces take the same preconditioned model, and those of timesteps cannot.
+static void samplers_of_noise_levels_run(void **state) {
+    static const char *const names[] = {"heun", "dpm++2m", "unipc", "euler_a"};
+    struct context *c = *state;
+    struct fum_error err = {0};
+    struct kept reference = {0};
+    struct fum_generate_params params =
+        read_case(c, cJSON_GetArrayItem(c->golden.cases, 0), &reference);
+    params.steps = 60;
+    params.guidance = 1;
+    params.eta = -1; // no noise, so that all come to the same solution
+    ok(fum_generate(c->pipe, &params, &err), &err);
+    for (size_t i = 0; i < FUM_COUNT(names); i++) {
+        struct kept kept = {0};
+        params.sampler = names[i];
+        params.user = &kept;
+        ok(fum_generate(c->pipe, &params, &err), &err);
+        double far = relative_rms(kept.latents, reference.latents, reference.latent_count);
+        print_message("%-8s %.2e of euler's\n", names[i], far);
+        assert_true(far < 0.1);
+        kept_free(&kept);
+    }
+    params.sampler = "ddim";
+    refuse(c, &params, "visits whole training timesteps");
+    release(&params);
+    kept_free(&reference);
+}
+
+static void pictures_it_cannot_double_are_refused(void **state) {
+    struct context *c = *state;
+    struct kept kept = {0};
+    struct fum_generate_params params = read_case(c, cJSON_GetArrayItem(c->golden.cases, 0), &kept);
+    params.mask = params.init_image;
+    refuse(c, &params, "leave --mask out");
+    params.mask = (struct fum_image_source){0};
+    release(&params);
+    refuse(c, &params, "give one with --init-img");
+    assert_int_equal(kept.count, 0);
+}
+
+static int set_up(void **state, const struct upscaler *of) {
     static struct context c;
     char path[1024];
     *state = &c;
-    golden_open(&c.golden, "low-res");
+    c = (struct context){.of = of};
+    golden_open(&c.golden, of->golden);
     c.device = open_device(true);
-    snprintf(path, sizeof path, "%s/model-x4", getenv("FUM_TEST_DATA"));
+    snprintf(path, sizeof path, "%s/%s", getenv("FUM_TEST_DATA"), of->model);
     c.model = open_model(path);
     c.pipe = open_pipeline(c.device, c.model, FUM_PRECISION_F32, NULL);
     return 0;
+}
+
+static int set_up_x4(void **state) {
+    static const struct upscaler x4 = {"model-x4", "low-res", "ddim", 48};
+    return set_up(state, &x4);
+}
+
+static int set_up_x2(void **state) {
+    static const struct upscaler x2 = {"model-x2", "low-res-latents", "euler", 32};
+    return set_up(state, &x2);
 }
 
 static int tear_down(void **state) {
@@ -175,10 +250,15 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_match_diffusers),
-                                       cmocka_unit_test(runs_in_f16_come_near),
-                                       cmocka_unit_test(levels_have_a_default),
-                                       cmocka_unit_test(a_size_of_ones_own_fits_the_picture),
-                                       cmocka_unit_test(what_it_cannot_draw_is_refused)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    const struct CMUnitTest x4[] = {cmocka_unit_test(runs_match_diffusers),
+                                    cmocka_unit_test(runs_in_f16_come_near),
+                                    cmocka_unit_test(levels_have_a_default),
+                                    cmocka_unit_test(a_size_of_ones_own_fits_the_picture),
+                                    cmocka_unit_test(what_it_cannot_draw_is_refused)};
+    const struct CMUnitTest x2[] = {
+        cmocka_unit_test(runs_match_diffusers), cmocka_unit_test(runs_in_f16_come_near),
+        cmocka_unit_test(sides_are_doubled), cmocka_unit_test(samplers_of_noise_levels_run),
+        cmocka_unit_test(pictures_it_cannot_double_are_refused)};
+    int failed = cmocka_run_group_tests(x4, set_up_x4, tear_down);
+    return failed + cmocka_run_group_tests(x2, set_up_x2, tear_down);
 }

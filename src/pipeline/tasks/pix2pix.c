@@ -11,7 +11,7 @@
 
 static bool serves(const fum_pipeline *pipe, const struct fum_generate_params *params) {
     (void)params;
-    return pipe->kind->encode && !pipe->view->pixels &&
+    return pipe->kind->encode && !pipe->view->pixels && !pipe->view->traits.doubles &&
            pipe->view->unet.in_channels == 2 * pipe->view->vae.latent_channels;
 }
 
