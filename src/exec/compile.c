@@ -229,6 +229,7 @@ enum fum_result fum_executable_compile(fum_executable **out, const struct fum_ex
     if ((result = fum_weights_create(&exe->constants, &constants, err))) goto error;
     if ((result = make_ready(exe, params, err))) goto error;
     if ((result = make_blocks(exe, err))) goto error;
+    if ((result = fum_executable_create_groups(exe, &job->handover, err))) goto error;
     for (int s = 0; s < FUM_STAGE_COUNT; s++)
         if ((result = fum_executable_record(exe, (enum fum_stage)s, err))) goto error;
     // What depends on weights alone is folded now, once.
@@ -263,6 +264,7 @@ void fum_executable_destroy(fum_executable **executable) {
     for (int i = 0; exe->blocks && exe->plan && i < exe->plan->num_blocks; i++)
         fum_buffer_destroy(&exe->blocks[i]);
     fum_free(exe->blocks);
+    fum_executable_destroy_groups(exe);
     fum_free(exe->kernels);
     fum_free(exe->first_kernel);
     fum_free(exe->written);

@@ -6,12 +6,24 @@
 #include "graph/plan.h"
 #include "weights/store.h"
 
+// A value of FUM_STAGE_STEP that the host takes, and the input of FUM_STAGE_SHORT, of the same type
+// and shape, that it gives in return. Values leave in groups, in ascending order from 0.
+struct fum_handover_item {
+    const fum_tensor *out, *in;
+    int group;
+};
+struct fum_handover {
+    const struct fum_handover_item *items; // group by group
+    int count;
+};
+
 // A graph to compile, with weights from `weights`, which must outlive the executable.
 struct fum_executable_job {
     const fum_graph *graph;
     fum_device *device;
     fum_weights *weights;                       // NULL: the graph has none
     const struct fum_executable_params *params; // may be NULL
+    struct fum_handover handover;               // empty: nothing is handed over
 };
 // Compiles a graph, as fum_executable_create does. Missing weights are loaded.
 enum fum_result fum_executable_compile(fum_executable **executable,
@@ -23,6 +35,17 @@ const fum_plan *fum_executable_plan(const fum_executable *executable);
 // another run in order.
 enum fum_result fum_executable_submit(fum_executable *executable, enum fum_stage stage,
                                       uint64_t *ticket, struct fum_error *err);
+
+// Waits until a group of the handover is computed by the stage STEP that was submitted, which may
+// go on meanwhile.
+enum fum_result fum_executable_wait_group(fum_executable *executable, int group,
+                                          struct fum_error *err);
+// Stores the values of such a group one after the other, as dense f32.
+enum fum_result fum_executable_take_group(fum_executable *executable, int group, float *values,
+                                          struct fum_error *err);
+// Gives what the stage SHORT reads in place of a group, in the same order.
+enum fum_result fum_executable_give_group(fum_executable *executable, int group,
+                                          const float *values, struct fum_error *err);
 
 // Runs one stage and waits, reporting after each of its submissions; a cancelled run is
 // FUM_ERR_CANCELLED.

@@ -9,8 +9,10 @@
 
 struct fum_submission {
     fum_command *command;
-    int segment; // where weights are streamed
-    int gate;    // that its nodes are behind; 0: none
+    int segment;     // where weights are streamed
+    int gate;        // that its nodes are behind; 0: none
+    int handed;      // groups of the handover that leave before it
+    uint64_t ticket; // of its last run
 };
 
 // A stage as command buffers. There are several if one would keep a slow device busy for so long
@@ -27,6 +29,15 @@ struct fum_weight_list {
     int count;
 };
 
+// A group of values that are handed over. They lie one after the other in memory that the host
+// sees.
+struct fum_handover_group {
+    const struct fum_handover_item *items;
+    int count;
+    int last_step; // of the plan: all are computed after it
+    fum_buffer *buffer;
+};
+
 struct fum_executable {
     fum_device *device;
     const char *label;      // of the part: "unet"; in the plan's arena
@@ -40,6 +51,8 @@ struct fum_executable {
     struct fum_weight_list weight_list, constant_list; // of the graph
     fum_stream *stream;                                // of weights that do not fit; NULL: all do
     fum_buffer **blocks;
+    struct fum_handover_group *groups; // of the handover
+    int num_groups;
     const fum_kernel **kernels; // by dispatch, in order of the plan
     int *first_kernel;          // by step
     bool *written;              // indexed by tensor: inputs and states that hold a value
@@ -55,6 +68,24 @@ struct fum_executable {
 enum fum_result fum_executable_begin_kernels(fum_executable *exe,
                                              const struct fum_progress *progress,
                                              struct fum_error *err);
+// Lists the groups of the handover and allocates their memory.
+enum fum_result fum_executable_create_groups(fum_executable *exe,
+                                             const struct fum_handover *handover,
+                                             struct fum_error *err);
+void fum_executable_destroy_groups(fum_executable *exe);
+// Returns how many groups are complete before step s of the plan, so that they leave before it.
+int fum_executable_groups_before(const fum_executable *exe, int s);
+// Records that the groups which are complete after step s leave.
+enum fum_result fum_executable_record_leaving(const fum_executable *exe, int s,
+                                              fum_command *command, struct fum_error *err);
+// Records that the inputs of FUM_STAGE_SHORT take what the host gave.
+enum fum_result fum_executable_record_given(const fum_executable *exe, fum_command *command,
+                                            struct fum_error *err);
+
+// Converts rows of a tensor, padded as they lie on the device, to dense f32 and back.
+void fum_rows_unpad(const struct fum_desc *desc, const uint8_t *padded, float *dense, size_t rows);
+void fum_rows_pad(const struct fum_desc *desc, const float *dense, uint8_t *padded, size_t rows);
+
 // Records the commands of a stage.
 enum fum_result fum_executable_record(fum_executable *exe, enum fum_stage stage,
                                       struct fum_error *err);

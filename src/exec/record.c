@@ -72,14 +72,19 @@ static struct fum_submission *append_submission(struct fum_recording *recording)
     return &grown[recording->count++];
 }
 
-// Returns where step s belongs: steps of one segment behind one gate may share a command.
+// Returns where step s belongs: steps of one segment behind one gate may share a command, unless
+// values are handed over between them.
 static struct fum_submission find_place(const fum_executable *exe, int s) {
-    if (exe->stream) return (struct fum_submission){.segment = fum_stream_segment(exe->stream, s)};
-    return (struct fum_submission){.gate = exe->plan->steps[s].node->gate};
+    struct fum_submission place = {.handed = fum_executable_groups_before(exe, s)};
+    if (exe->stream)
+        place.segment = fum_stream_segment(exe->stream, s);
+    else
+        place.gate = exe->plan->steps[s].node->gate;
+    return place;
 }
 
 static bool same_place(const struct fum_submission *a, const struct fum_submission *b) {
-    return a->segment == b->segment && a->gate == b->gate;
+    return a->segment == b->segment && a->gate == b->gate && a->handed == b->handed;
 }
 
 // Begins the command of a step.
@@ -92,7 +97,9 @@ static enum fum_result begin_command(const fum_executable *exe, enum fum_stage w
     *now = *place;
     snprintf(label, sizeof label, "%s%s%s", exe->label, *exe->label ? " " : "",
              fum_stage_name(which));
-    return fum_command_create(&now->command, exe->device, label, err);
+    enum fum_result result = fum_command_create(&now->command, exe->device, label, err);
+    bool takes = !result && which == FUM_STAGE_SHORT && recording->count == 1;
+    return takes ? fum_executable_record_given(exe, now->command, err) : result;
 }
 
 enum fum_result fum_executable_record(fum_executable *exe, enum fum_stage which,
@@ -118,6 +125,7 @@ enum fum_result fum_executable_record(fum_executable *exe, enum fum_stage which,
             pending = 0;
         }
         if (!result) result = fum_executable_record_step(exe, s, command, err);
+        if (!result) result = fum_executable_record_leaving(exe, s, command, err);
         pending += flops;
         recording->flops += flops;
     }

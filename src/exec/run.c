@@ -56,12 +56,13 @@ static bool is_closed(const fum_executable *exe, int gate) {
 static enum fum_result submit_one(fum_executable *exe, enum fum_stage stage, int i,
                                   uint64_t *ticket, struct fum_error *err) {
     const struct fum_recording *s = &exe->stages[stage];
-    const struct fum_submission *now = &s->items[i];
+    struct fum_submission *now = &s->items[i];
     if (is_closed(exe, now->gate)) return FUM_OK;
     bool first = exe->stream && (i == 0 || now->segment != s->items[i - 1].segment);
     enum fum_result result = first ? fum_stream_acquire(exe->stream, now->segment, err) : FUM_OK;
     if (result) return result;
     result = fum_command_submit(now->command, ticket, err);
+    now->ticket = *ticket;
     if (exe->stream && (result || i + 1 == s->count || s->items[i + 1].segment != now->segment))
         fum_stream_release(exe->stream, now->segment, *ticket);
     return result;

@@ -55,6 +55,20 @@ enum fum_result fum_executable_read_raw(fum_executable *exe, struct fum_tensor_p
                            err);
 }
 
+void fum_rows_unpad(const struct fum_desc *desc, const uint8_t *padded, float *dense, size_t rows) {
+    size_t columns = (size_t)fum_shape_channels(&desc->shape);
+    size_t row_bytes = (size_t)fum_desc_row_bytes(desc);
+    for (size_t r = 0; r < rows; r++)
+        fum_convert_to_f32(dense + r * columns, padded + r * row_bytes, desc->dtype, columns);
+}
+
+void fum_rows_pad(const struct fum_desc *desc, const float *dense, uint8_t *padded, size_t rows) {
+    size_t columns = (size_t)fum_shape_channels(&desc->shape);
+    size_t row_bytes = (size_t)fum_desc_row_bytes(desc);
+    for (size_t r = 0; r < rows; r++)
+        fum_convert_from_f32(padded + r * row_bytes, desc->dtype, dense + r * columns, columns);
+}
+
 // Dense rows of f32, or of int32_t.
 struct dense {
     const void *data;
@@ -76,13 +90,9 @@ static enum fum_result write_rows(fum_executable *exe, const fum_tensor *t, stru
     uint8_t *padded = fum_calloc(rows, row_bytes);
     if (!padded)
         return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
-    for (size_t r = 0; r < rows; r++) {
-        if (from.integers)
-            memcpy(padded + r * row_bytes, (const int32_t *)from.data + r * columns, columns * 4);
-        else
-            fum_convert_from_f32(padded + r * row_bytes, t->desc.dtype,
-                                 (const float *)from.data + r * columns, columns);
-    }
+    for (size_t r = 0; r < rows && from.integers; r++)
+        memcpy(padded + r * row_bytes, (const int32_t *)from.data + r * columns, columns * 4);
+    if (!from.integers) fum_rows_pad(&t->desc, from.data, padded, rows);
     result = fum_executable_write_raw(exe, t, padded, rows * row_bytes, err);
     fum_free(padded);
     return result;
@@ -109,17 +119,15 @@ enum fum_result fum_executable_read(fum_executable *exe, const fum_tensor *t, fl
 
 enum fum_result fum_executable_read_rows(fum_executable *exe, const fum_tensor *t, size_t rows,
                                          float *data, struct fum_error *err) {
-    size_t columns = (size_t)fum_shape_channels(&t->desc.shape), count = rows * columns;
     size_t row_bytes = (size_t)fum_desc_row_bytes(&t->desc);
     const struct fum_place *place = &exe->plan->places[t->id];
     uint8_t *padded = fum_alloc(rows, row_bytes);
     if (!padded)
-        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu elements", t->name, count);
+        return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu rows", t->name, rows);
     fum_buffer_set_label(exe->blocks[place->block], fum_tensor_name(t));
     enum fum_result result =
         fum_buffer_read(exe->blocks[place->block], place->offset, padded, rows * row_bytes, err);
-    for (size_t r = 0; r < rows && !result; r++)
-        fum_convert_to_f32(data + r * columns, padded + r * row_bytes, t->desc.dtype, columns);
+    if (!result) fum_rows_unpad(&t->desc, padded, data, rows);
     fum_free(padded);
     return result;
 }

@@ -162,8 +162,13 @@ static bool add_gradients(struct reverse *r, const fum_tensor *loss) {
 
 bool fum_graph_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *params, int count,
                         fum_tensor **grads) {
-    struct reverse r = {.graph = graph, .count = graph->count};
     for (int i = 0; i < count; i++) grads[i] = NULL;
+    return fum_graph_add_gradient(graph, loss, params, count, grads);
+}
+
+bool fum_graph_add_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *params,
+                            int count, fum_tensor **grads) {
+    struct reverse r = {.graph = graph, .count = graph->count};
     if (graph->error.code) return false;
     for (int i = 0; i < count; i++)
         if (!params[i])
@@ -175,11 +180,13 @@ bool fum_graph_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *p
     r.grads = fum_calloc((size_t)r.count, sizeof *r.grads);
     bool done = r.reached && r.grads && fum_recompute_begin(&r.recompute, graph, loss);
     if (!done) fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for a gradient");
+    for (int i = 0; i < count && done; i++) r.grads[params[i]->id] = grads[i];
     if (done) mark_reached(&r, params, count);
     if (done) done = add_gradients(&r, loss);
     for (int i = 0; i < count && done; i++) {
+        bool depends = r.grads[params[i]->id] != grads[i];
         grads[i] = r.grads[params[i]->id];
-        if (!grads[i])
+        if (!depends)
             done = fum_graph_fail(graph, FUM_ERR_ARG, "%s does not depend on %s", loss->name,
                                   params[i]->name);
     }

@@ -23,6 +23,11 @@ struct fum_gradient {
     struct fum_why why;               // set by a hook that refuses
 };
 
+// Does the same as fum_graph_gradient, but adds to the gradients that `grads` has already, each as
+// soon as its last term is computed. NULL in it: there is none yet.
+bool fum_graph_add_gradient(fum_graph *graph, fum_tensor *loss, fum_tensor *const *params,
+                            int count, fum_tensor **grads);
+
 // Adds a node of the gradient, named after the differentiated node. Returns NULL after an error.
 fum_tensor *fum_gradient_add(struct fum_gradient *g, const char *op, struct fum_inputs inputs,
                              const struct fum_attr *attrs);

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "exec/executable.h"
-#include "graph/graph.h"
+#include "graph/gradient.h"
 
 static bool is_trained(const struct fum_training *t, const fum_tensor *param) {
     return !t->recipe->excludes || !t->recipe->excludes(t, param->name);
@@ -34,18 +34,13 @@ static bool add_micro_batch(struct fum_training *t, int index, fum_tensor ***sum
     fum_tensor *loss = t->recipe->add_loss(&m);
     if (!fum_train_term(&m, "loss", loss)) return false;
     if (!index && !list_network(t)) return false;
-    fum_tensor **grads =
-        fum_arena_alloc(t->arena, (size_t)t->now->num_trained + 1, sizeof(fum_tensor *));
+    if (!index)
+        *sums = fum_arena_alloc(t->arena, (size_t)t->now->num_trained + 1, sizeof(fum_tensor *));
     if (fum_train_is_ranked(t))
         loss = fum_nn_scale(&m.nn, NULL, loss, fum_train_share_of_batch(t), 0);
     if (t->now->loss_scale) loss = fum_nn_mul(&m.nn, "scaled_loss", loss, t->now->loss_scale);
-    if (!grads ||
-        !fum_graph_gradient(t->now->graph, loss, t->now->network, t->now->num_trained, grads))
-        return false;
-    for (int i = 0; i < t->now->num_trained && index; i++)
-        (*sums)[i] = fum_nn_add(&m.nn, NULL, (*sums)[i], grads[i]);
-    if (!index) *sums = grads;
-    return true;
+    return *sums &&
+           fum_graph_add_gradient(t->now->graph, loss, t->now->network, t->now->num_trained, *sums);
 }
 
 // Adds [loss, terms …, learning rate, gradient norm], the numbers that the host reads after a step.
@@ -72,9 +67,9 @@ static bool build_step(struct fum_training *t) {
     fum_train_add_loss_scale(t);
     for (int i = 0; i < t->options.accumulate; i++)
         if (!add_micro_batch(t, i, &sums)) return false;
+    for (int i = 0; i < t->now->num_trained; i++) sums[i] = fum_train_sum(t, sums[i]);
     for (int i = 0; i < t->now->num_trained && t->options.accumulate > 1; i++)
         sums[i] = fum_nn_scale(&nn, NULL, sums[i], 1.0 / t->options.accumulate, 0);
-    for (int i = 0; i < t->now->num_trained; i++) sums[i] = fum_train_sum(t, sums[i]);
     fum_train_add_updates(t, sums);
     add_report(t);
     return true;
@@ -144,7 +139,8 @@ enum fum_result fum_train_compile(struct fum_training *t, struct fum_error *err)
     if (!result && t->model && !t->weights) result = create_weights(t, err);
     const struct fum_executable_params params = {
         .label = "training", .parameters = t->parameters, .on_compile = report_compile, .user = t};
-    const struct fum_executable_job job = {t->now->graph, t->device, t->weights, &params};
+    const struct fum_executable_job job = {t->now->graph, t->device, t->weights, &params,
+                                           fum_train_group_sums(t)};
     if (!result) result = fum_executable_compile(&t->now->executable, &job, err);
     return result ? result : fum_train_write_counters(t, err);
 }

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MIT
 // Trains with other ranks: each computes its part of every batch, and all make the same update.
 //
-// A step has two stages then. FUM_STAGE_STEP ends with the gradients and the terms of the loss. The
-// host reads these, sums them over the ranks and writes the inputs of FUM_STAGE_SHORT, the update.
+// A step has two stages then. FUM_STAGE_STEP computes the gradients and the terms of the loss. The
+// host takes these in groups, sums them over the ranks and gives the sums to FUM_STAGE_SHORT, the
+// update. The first groups are those of the last layers: they are summed while the device computes
+// the gradients of the layers before.
 #include "train/training.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/macros.h"
 #include "exec/executable.h"
+#include "graph/graph.h"
 
-// The numbers that are exchanged in one call, where single tensors are no larger.
-enum { EXCHANGED = 1 << 22 };
+// The groups of a step, where they get the sizes below.
+enum { GROUPS = 8 };
+// The values of a group: an exchange of fewer takes as long, and more need memory. A single tensor
+// may be larger.
+enum { FEWEST_VALUES = 1 << 10, MOST_VALUES = 1 << 22 };
 
 bool fum_train_is_first(const struct fum_training *t) {
     return t->ranks.index == 0;
@@ -60,7 +68,7 @@ fum_tensor *fum_train_sum(struct fum_training *t, fum_tensor *value) {
     fum_graph_output(now->graph, value, name);
     fum_tensor *sum = fum_graph_input(now->graph, name, fum_tensor_shape(value),
                                       fum_tensor_dtype(value), FUM_STAGE_SHORT);
-    now->sums[now->num_sums++] = (struct fum_train_sum){value, sum};
+    now->sums[now->num_sums++] = (struct fum_handover_item){.out = value, .in = sum};
     return sum;
 }
 
@@ -78,66 +86,93 @@ static enum fum_result add_up(struct fum_training *t, float *values, size_t coun
                          (long long)t->step + 1);
 }
 
-// Some tensors whose values lie in one buffer.
-struct group {
-    const struct fum_train_sum *sums;
-    int count;
-    size_t values;
-};
-
-// Returns the tensors from `first` on that fit into a call.
-static struct group find_group(const struct fum_train_recording *now, int first) {
-    struct group group = {.sums = now->sums + first};
-    while (first + group.count < now->num_sums) {
-        size_t more = count_of(now->sums[first + group.count].own);
-        if (group.count && group.values + more > EXCHANGED) break;
-        group.values += more;
-        group.count++;
-    }
-    return group;
+static int compare_order(const void *x, const void *y) {
+    const struct fum_handover_item *a = x, *b = y;
+    return (a->out->id > b->out->id) - (a->out->id < b->out->id);
 }
 
-// Sums the tensors of a group. The values begin with those that `buffer` has already.
-static enum fum_result sum_group(struct fum_training *t, const struct group *group, float *buffer,
+struct fum_handover fum_train_group_sums(struct fum_training *t) {
+    struct fum_train_recording *now = t->now;
+    size_t all = 0, values = 0, most;
+    int group = 0;
+    for (int i = 0; i < now->num_sums; i++) all += count_of(now->sums[i].out);
+    most = FUM_MAX((size_t)FEWEST_VALUES, FUM_MIN(all / GROUPS, (size_t)MOST_VALUES));
+    // The order of the graph is that in which values are computed. All ranks have the same.
+    if (now->num_sums) qsort(now->sums, (size_t)now->num_sums, sizeof *now->sums, compare_order);
+    for (int i = 0; i < now->num_sums; i++) {
+        size_t count = count_of(now->sums[i].out);
+        if (values && values + count > most) {
+            group++;
+            values = 0;
+        }
+        values += count;
+        now->sums[i].group = group;
+        now->most_summed = FUM_MAX(now->most_summed, values);
+    }
+    now->num_groups = now->num_sums ? group + 1 : 0;
+    return (struct fum_handover){now->sums, now->num_sums};
+}
+
+static size_t values_of(const struct fum_train_recording *now, int group) {
+    size_t values = 0;
+    for (int i = 0; i < now->num_sums; i++)
+        if (now->sums[i].group == group) values += count_of(now->sums[i].out);
+    return values;
+}
+
+// Sums the values of a group, which the device has computed. `buffer` has room for them.
+static enum fum_result sum_group(struct fum_training *t, int group, float *buffer,
                                  struct fum_error *err) {
     fum_executable *exe = t->now->executable;
-    enum fum_result result = FUM_OK;
-    float *at = buffer;
-    for (int i = 0; i < group->count && !result; i++) {
-        size_t count = count_of(group->sums[i].own);
-        result = fum_executable_read(exe, group->sums[i].own, at, count, err);
-        at += count;
-    }
+    size_t values = values_of(t->now, group);
+    enum fum_result result = fum_executable_take_group(exe, group, buffer, err);
     // The last number is above 0 if a rank's caller ends the run.
-    *at = t->wants_end ? 1 : 0;
-    if (!result) result = add_up(t, buffer, group->values + 1, err);
-    if (*at > 0) t->ends = true;
-    at = buffer;
-    for (int i = 0; i < group->count && !result; i++) {
-        size_t count = count_of(group->sums[i].own);
-        result = fum_executable_write(exe, group->sums[i].sum, at, count, err);
-        at += count;
+    buffer[values] = t->wants_end ? 1 : 0;
+    if (!result) result = add_up(t, buffer, values + 1, err);
+    if (!result && buffer[values] > 0) t->ends = true;
+    return result ? result : fum_executable_give_group(exe, group, buffer, err);
+}
+
+// Sums all groups. The time of sums counts as hidden where the device was still busy after them.
+static enum fum_result sum_groups(struct fum_training *t, float *buffer, struct fum_error *err) {
+    static const double instant = 1e-4;
+    double before = 0; // seconds of sums since the last wait
+    enum fum_result result = FUM_OK;
+    for (int g = 0; g < t->now->num_groups && !result; g++) {
+        double begin = fum_time_now();
+        result = fum_executable_wait_group(t->now->executable, g, err);
+        double ready = fum_time_now();
+        if (ready - begin > instant) {
+            t->hidden_seconds += before;
+            before = 0;
+        }
+        if (!result) result = sum_group(t, g, buffer, err);
+        before += fum_time_now() - ready;
+        t->sum_seconds += fum_time_now() - ready;
     }
     return result;
 }
 
-enum fum_result fum_train_exchange(struct fum_training *t, struct fum_error *err) {
-    size_t most = 0;
-    for (int i = 0; i < t->now->num_sums;) {
-        struct group group = find_group(t->now, i);
-        most = FUM_MAX(most, group.values);
-        i += group.count;
-    }
-    float *buffer = fum_alloc(most + 1, sizeof *buffer);
+enum fum_result fum_train_run_gradients(struct fum_training *t, struct fum_error *err) {
+    uint64_t ticket = 0;
+    float *buffer = fum_alloc(t->now->most_summed + 1, sizeof *buffer);
+    if (!buffer) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to exchange gradients");
     enum fum_result result =
-        buffer ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory to exchange gradients");
-    for (int i = 0; i < t->now->num_sums && !result;) {
-        struct group group = find_group(t->now, i);
-        result = sum_group(t, &group, buffer, err);
-        i += group.count;
-    }
+        fum_executable_submit(t->now->executable, FUM_STAGE_STEP, &ticket, err);
+    if (!result) result = sum_groups(t, buffer, err);
     fum_free(buffer);
+    if (!ticket) return result;
+    if (!result) return fum_device_wait(t->device, ticket, err);
+    fum_device_wait(t->device, ticket, NULL); // the first failure is the one to report
     return result;
+}
+
+void fum_train_log_exchange(const struct fum_training *t) {
+    if (t->sum_seconds <= 0 || !fum_train_is_first(t)) return;
+    fum_log(t->params.log, FUM_LOG_INFO,
+            "exchange with other ranks: %d groups in each step, %.2f s in all, of which %.0f %% "
+            "beside the backward pass",
+            t->now->num_groups, t->sum_seconds, 100 * t->hidden_seconds / t->sum_seconds);
 }
 
 // ---- meetings ----

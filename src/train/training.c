@@ -267,10 +267,11 @@ static enum fum_result fail_nonfinite(struct fum_training *t, int64_t step, stru
 static enum fum_result run_step(struct fum_training *t, struct report *r, struct fum_error *err) {
     double begin = fum_time_now();
     enum fum_result result = fum_train_feed(t, err);
-    if (!result) result = fum_executable_run(t->now->executable, FUM_STAGE_STEP, err);
     if (!result && fum_train_is_ranked(t)) {
-        result = fum_train_exchange(t, err);
+        result = fum_train_run_gradients(t, err);
         if (!result) result = fum_executable_run(t->now->executable, FUM_STAGE_SHORT, err);
+    } else if (!result) {
+        result = fum_executable_run(t->now->executable, FUM_STAGE_STEP, err);
     }
     if (!result)
         result = fum_executable_read(t->now->executable, t->now->report, r->numbers,
@@ -323,6 +324,7 @@ enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
         result = save_due(t, ends, err);
         if (result) return end_failed(t, result, err);
     }
+    fum_train_log_exchange(t);
     if (!t->stopped) return FUM_OK;
     return fum_error_set(err, FUM_ERR_CANCELLED,
                          "stopped after step %lld; everything is saved in %s", (long long)t->step,

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "data/feed.h"
+#include "exec/executable.h"
 #include "io/loader.h"
 #include "io/safetensors.h"
 #include "model/model.h"
@@ -85,11 +86,6 @@ struct fum_train_gallery {
     int count;
 };
 
-// A value of the step that is summed over the ranks: this rank's own, and the input of the sum.
-struct fum_train_sum {
-    fum_tensor *own, *sum;
-};
-
 // A step that is recorded for pictures of one size.
 struct fum_train_recording {
     int width, height;
@@ -107,11 +103,14 @@ struct fum_train_recording {
     // States of the step: the updates done, and with f16 the scale of the loss and the steps since
     // it changed (else NULL).
     fum_tensor *updates, *loss_scale, *scale_steps;
-    fum_tensor *key;            // state of the draws; NULL: nothing is drawn
-    void *buffer;               // of one input's values
-    struct fum_train_sum *sums; // none for a rank alone
+    fum_tensor *key; // state of the draws; NULL: nothing is drawn
+    void *buffer;    // of one input's values
+    // Values that are summed over the ranks: this rank's own, and the input of the sum. None for a
+    // rank alone.
+    struct fum_handover_item *sums;
     size_t sum_capacity;
-    int num_sums;
+    int num_sums, num_groups;
+    size_t most_summed; // values of the largest group
 };
 
 struct fum_training {
@@ -147,8 +146,9 @@ struct fum_training {
     int64_t saved; // those that the checkpoint has
     bool stopped;  // the caller ended the run
 
-    struct fum_training_ranks ranks; // count 1: alone
-    bool wants_end, ends;            // this rank's caller, or that of any, ends the run
+    struct fum_training_ranks ranks;    // count 1: alone
+    bool wants_end, ends;               // this rank's caller, or that of any, ends the run
+    double sum_seconds, hidden_seconds; // of sums over the ranks, and of those beside a step
 
     struct fum_history *history;            // loss, terms, rate, norm and speed of the steps
     const char *series[FUM_HISTORY_SERIES]; // their names
@@ -173,8 +173,12 @@ double fum_train_share_of_batch(const struct fum_training *training);
 // Returns a value's sum over the ranks, as the update reads it. It is `value` itself for a rank
 // alone.
 fum_tensor *fum_train_sum(struct fum_training *training, fum_tensor *value);
-// Sums the step's values over the ranks, between its gradients and its update.
-enum fum_result fum_train_exchange(struct fum_training *training, struct fum_error *err);
+// Divides the values of the built graph that are summed into groups, as they leave the device.
+struct fum_handover fum_train_group_sums(struct fum_training *training);
+// Computes the gradients of a step, and sums them over the ranks as they are ready.
+enum fum_result fum_train_run_gradients(struct fum_training *training, struct fum_error *err);
+// Logs how long sums took, and how much of that the device did not wait for.
+void fum_train_log_exchange(const struct fum_training *training);
 // Waits until all ranks have come here.
 enum fum_result fum_train_meet(struct fum_training *training, struct fum_error *err);
 // Checks that all ranks have the same step and settings.

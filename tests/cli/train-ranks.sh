@@ -39,7 +39,8 @@ check "have the same losses" python3 alike.py 12 one vae2 vae3
 net=(--data digits --steps 6 --batch 4 --set model.block_out_channels=8,16 --set model.norm_num_groups=8 --set train.sample_every=0)
 ddpm=("${net[@]}" --set model.classes=10 --set train.accumulate=2 --set train.clip=0.5 --set train.ema=0.9)
 check "diffusion in one rank" train ddpm -q -o ddpm1 "${ddpm[@]}"
-check "and in three" ranks 3 ddpm -q -o ddpm3 "${ddpm[@]}"
+check "and in three" ranks 3 ddpm -v -o ddpm3 "${ddpm[@]}"
+check "exchanges gradients in groups" grep -Eq 'exchange with other ranks: ([5-9]|1[0-9]) groups in each step' err.txt
 check "has the same losses" python3 alike.py 6 ddpm1 ddpm3
 check "an autoencoder in one rank" train ldm -q -o kl1 "${net[@]}"
 check "and in two" ranks 2 ldm -q -o kl2 "${net[@]}"
