@@ -50,10 +50,11 @@ static void add_report(struct fum_training *t) {
     double each = 1.0 / t->options.accumulate;
     fum_tensor *all = NULL;
     for (int i = 0; i < t->now->num_terms; i++) {
-        fum_tensor *mean = fum_nn_scale(&nn, t->now->terms[i].name, t->now->terms[i].sum, each, 0);
+        const struct fum_train_term *term = &t->now->terms[i];
+        fum_tensor *mean = fum_nn_scale(&nn, term->name, term->sum, each, 0);
+        if (!term->whole) mean = fum_train_sum(t, mean);
         all = all ? fum_nn_concat(&nn, NULL, all, mean) : mean;
     }
-    all = fum_train_sum(t, all);
     fum_tensor *rate = fum_nn_slice(&nn, NULL, t->now->row, (struct fum_nn_range){0, 0, 1});
     all = fum_nn_concat(&nn, NULL, all, rate);
     t->now->report = fum_nn_concat(&nn, "report", all, t->now->gradient_norm);

@@ -74,6 +74,8 @@ bool fum_train_replays(const struct fum_training *training, const char *name);
 
 // Reports a term of the loss, one number, unweighted, under a name of the log. Returns `value`.
 fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tensor *value);
+// Does the same for a value that fum_train_sum has made one of all ranks' samples.
+fum_tensor *fum_train_whole_term(struct fum_micro_batch *m, const char *name, fum_tensor *value);
 
 // Returns the value as f32, in which losses are computed.
 fum_tensor *fum_train_f32(struct fum_micro_batch *m, fum_tensor *value);

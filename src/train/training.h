@@ -67,6 +67,7 @@ struct fum_train_source {
 struct fum_train_term {
     const char *name;
     fum_tensor *sum; // over the micro-batches so far
+    bool whole;      // of all ranks' samples already
 };
 
 // What a step's states hold when a run starts or is saved.

@@ -232,7 +232,8 @@ fum_tensor *fum_train_mean(struct fum_micro_batch *m, fum_tensor *value) {
     return sum_all(m, value, value ? 1.0 / (double)fum_shape_count(&shape) : 1);
 }
 
-fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tensor *value) {
+// Returns the term of that name, which is new for the first micro-batch. NULL after an error.
+static struct fum_train_term *find_term(struct fum_micro_batch *m, const char *name) {
     struct fum_training *t = m->training;
     int i = 0;
     while (i < t->now->num_terms && strcmp(t->now->terms[i].name, name)) i++;
@@ -242,10 +243,23 @@ fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tens
     }
     if (i == t->now->num_terms)
         t->now->terms[t->now->num_terms++] =
-            (struct fum_train_term){fum_arena_strdup(t->arena, name), NULL};
-    fum_tensor **sum = &t->now->terms[i].sum, *own = value;
-    if (value && fum_train_is_ranked(t))
-        own = fum_nn_scale(&m->nn, NULL, value, fum_train_share_of_batch(t), 0);
-    *sum = m->index ? fum_nn_add(&m->nn, NULL, *sum, own) : own;
+            (struct fum_train_term){.name = fum_arena_strdup(t->arena, name)};
+    return &t->now->terms[i];
+}
+
+fum_tensor *fum_train_whole_term(struct fum_micro_batch *m, const char *name, fum_tensor *value) {
+    struct fum_train_term *term = find_term(m, name);
+    if (!term) return NULL;
+    term->whole = true;
+    term->sum = m->index ? fum_nn_add(&m->nn, NULL, term->sum, value) : value;
+    return value;
+}
+
+fum_tensor *fum_train_term(struct fum_micro_batch *m, const char *name, fum_tensor *value) {
+    fum_tensor *own = value;
+    if (value && fum_train_is_ranked(m->training))
+        own = fum_nn_scale(&m->nn, NULL, value, fum_train_share_of_batch(m->training), 0);
+    if (!fum_train_whole_term(m, name, own)) return NULL;
+    find_term(m, name)->whole = false;
     return value;
 }

@@ -45,6 +45,10 @@ check "has the same losses" python3 alike.py 6 ddpm1 ddpm3
 check "an autoencoder in one rank" train ldm -q -o kl1 "${net[@]}"
 check "and in two" ranks 2 ldm -q -o kl2 "${net[@]}"
 check "has the same losses" python3 alike.py 6 kl1 kl2
+vq=("${net[@]}" --set model.num_vq_embeddings=24 --set loss.codebook=ema --set loss.decay=0.5 --set loss.restart=2 --set train.accumulate=2)
+check "a codebook in one rank" train vqvae -q -o vq1 "${vq[@]}"
+check "and in three" ranks 3 vqvae -q -o vq3 "${vq[@]}"
+check "has the same use and new codes" python3 alike.py 6 vq1 vq3
 
 # ---- stopping and going on ----
 

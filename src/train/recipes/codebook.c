@@ -81,8 +81,9 @@ fum_tensor *fum_codebook_look_up(struct fum_micro_batch *m, struct fum_codebook 
 
 fum_tensor *fum_codebook_perplexity(struct fum_micro_batch *m, const struct fum_codebook *c) {
     struct fum_shape shape = fum_tensor_shape(c->outputs);
-    double codes = (double)(shape.dim[0] * shape.dim[1] * shape.dim[2]);
-    fum_tensor *share = add_scale(m->graph, c->newest, 1 / codes, 0);
+    double codes = (double)(m->training->part.of * shape.dim[1] * shape.dim[2]);
+    fum_tensor *counts = fum_train_sum(m->training, c->newest);
+    fum_tensor *share = add_scale(m->graph, counts, 1 / codes, 0);
     // A share of 0 adds 0, as the limit does.
     fum_tensor *bits = add_op(m->graph, "log", add_clamp(m->graph, share, 1e-20, 1), NULL);
     fum_tensor *entropy = add_total(m->graph, add_op(m->graph, "mul", share, bits));
@@ -122,14 +123,44 @@ static fum_tensor *follow_outputs(struct fum_training *t, fum_tensor *factor, fu
     return add_op(graph, "mul", *sums, add_op(graph, "reciprocal", smooth, NULL));
 }
 
-// Adds one output of the encoder for each code, spread over the last micro-batch.
-static fum_tensor *choose_outputs(struct fum_training *t, const struct fum_codebook *c) {
+// Returns rows of zeros.
+static fum_tensor *add_zeros(fum_graph *graph, int64_t rows, int64_t channels) {
+    static const float zero = 0;
+    const struct fum_attr repeat[] = {
+        {"rank", 2}, {"d0", (double)rows}, {"d1", (double)channels}, {0}};
+    fum_tensor *number = fum_graph_exact_constant(graph, "zero", (struct fum_shape){1, {1}}, &zero);
+    return fum_graph_add(graph, "broadcast", NULL, FUM_INPUTS(number), repeat);
+}
+
+// Returns the encoder's outputs of the last micro-batch as rows, with zeros in the places of other
+// ranks' samples.
+static fum_tensor *place_outputs(struct fum_training *t, const struct fum_codebook *c) {
     struct fum_nn nn;
     struct fum_shape shape = fum_tensor_shape(c->outputs);
-    int64_t codes = c->network.codes, channels = shape.dim[3];
-    int64_t rows = shape.dim[0] * shape.dim[1] * shape.dim[2];
-    fum_nn_init(&nn, t->now->graph, NULL);
+    int64_t channels = shape.dim[3], each = shape.dim[1] * shape.dim[2];
+    int64_t before = t->part.first * each, rows = t->part.count * each,
+            after = t->part.of * each - before - rows;
+    const struct fum_attr axis[] = {{"axis", 0}, {0}};
+    fum_graph *graph = t->now->graph;
+    fum_nn_init(&nn, graph, NULL);
     fum_tensor *x = fum_nn_reshape(&nn, NULL, c->outputs, (struct fum_shape){2, {rows, channels}});
+    if (before)
+        x = fum_graph_add(graph, "concat", NULL, FUM_INPUTS(add_zeros(graph, before, channels), x),
+                          axis);
+    if (after)
+        x = fum_graph_add(graph, "concat", NULL, FUM_INPUTS(x, add_zeros(graph, after, channels)),
+                          axis);
+    return x;
+}
+
+// Adds one output of the encoder for each code, spread over the last micro-batch of all ranks.
+static fum_tensor *choose_outputs(struct fum_training *t, const struct fum_codebook *c) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, t->now->graph, NULL);
+    fum_tensor *x = place_outputs(t, c);
+    if (!x) return NULL;
+    struct fum_shape shape = fum_tensor_shape(x);
+    int64_t codes = c->network.codes, rows = shape.dim[0], channels = shape.dim[1];
     if (rows < codes) { // more codes than outputs: all again
         const struct fum_attr repeat[] = {{"rank", 3},
                                           {"d0", (double)((codes + rows - 1) / rows)},
@@ -175,9 +206,7 @@ fum_tensor *fum_codebook_update(struct fum_training *t, fum_tensor *param, fum_t
     if (c->averaged)
         updated = add_op(graph, "assign", param, follow_outputs(t, factor, &counts, &sums));
     if (!c->restart) return updated;
-    fum_tensor *dead = find_dead(t, c), *outputs = choose_outputs(t, c);
-    if (fum_train_is_ranked(t)) // all take those of the first rank
-        outputs = fum_train_sum(t, add_scale(graph, outputs, fum_train_is_first(t) ? 1 : 0, 0));
+    fum_tensor *dead = find_dead(t, c), *outputs = fum_train_sum(t, choose_outputs(t, c));
     if (c->averaged) {
         add_op(graph, "assign", counts, replace(graph, counts, dead, dead));
         add_op(graph, "assign", sums, replace(graph, sums, outputs, dead));

@@ -21,7 +21,7 @@ struct fum_codebook {
 
 // Returns the vectors that are nearest to the encoder's outputs `z`, and counts them.
 fum_tensor *fum_codebook_look_up(struct fum_micro_batch *m, struct fum_codebook *c, fum_tensor *z);
-// Returns the exponential of the entropy of the micro-batch's codes, in nats.
+// Returns the exponential of the entropy of the codes in all ranks' micro-batch, in nats.
 fum_tensor *fum_codebook_perplexity(struct fum_micro_batch *m, const struct fum_codebook *c);
 
 // Returns true for the codebook if no optimiser trains it, a hook of struct fum_recipe.

@@ -73,7 +73,7 @@ static fum_tensor *add_loss(struct fum_micro_batch *m) {
     fum_tensor *reconstruction = fum_train_term(m, "reconstruction", mean_error(m, y, x));
     fum_tensor *commitment = fum_train_term(m, "commitment", mean_error(m, z, stop(m, vectors)));
     fum_tensor *codebook = fum_train_term(m, "codebook", mean_error(m, stop(m, z), vectors));
-    fum_train_term(m, "perplexity", fum_codebook_perplexity(m, c));
+    fum_train_whole_term(m, "perplexity", fum_codebook_perplexity(m, c));
     commitment = fum_nn_scale(&m->nn, NULL, commitment, c->commitment, 0);
     fum_tensor *loss = fum_nn_add(&m->nn, NULL, reconstruction, commitment);
     return c->averaged ? loss : fum_nn_add(&m->nn, NULL, loss, codebook);
