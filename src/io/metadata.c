@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { MAX_FILE_BYTES = 512 << 20, LEAST_FIELDS = 3 };
+enum { MAX_FILE_BYTES = 512 << 20, LEAST_FIELDS = 3, MAX_FIELDS = 4096 };
 
 struct owned {
     struct fum_metadata metadata; // first: what callers have
@@ -65,35 +65,37 @@ static const char *quoted_end(struct span s) {
     return p == s.end || *p == ',' ? p : NULL;
 }
 
-// Takes the field that begins at the span, if one does, and moves the span behind it.
-static bool take_field(struct span *line, struct span *key, struct span *value) {
-    const char *p = line->begin;
-    while (p < line->end && is_blank(*p)) p++;
-    if (p == line->end || !is_word(*p)) return false;
-    *key = (struct span){p, p};
-    while (key->end < line->end && is_key(*key->end)) key->end++;
-    if (key->end == line->end || *key->end != ':' || key->end - key->begin < 2) return false;
-    for (p = key->end + 1; p < line->end && is_blank(*p);) p++;
-    *value = (struct span){p, quoted_end((struct span){p, line->end})};
-    if (!value->end) {
-        const char *comma = memchr(p, ',', (size_t)(line->end - p));
-        value->end = comma ? comma : line->end;
-    }
-    line->begin = value->end + (value->end < line->end);
-    return true;
+// Takes the value behind a key, and returns its end.
+static const char *take_value(const char *p, const char *end, struct span *value) {
+    while (p < end && is_blank(*p)) p++;
+    *value = (struct span){p, quoted_end((struct span){p, end})};
+    if (value->end) return value->end;
+    const char *comma = memchr(p, ',', (size_t)(end - p));
+    return value->end = comma ? comma : end;
 }
 
-// Finds the next field of a line.
+// Finds the next field of a line, and moves the line's begin behind it. A run of a key's characters
+// is looked at once, since no later part of it is a key if the whole is none.
 static bool next_field(struct span *line, struct span *key, struct span *value) {
-    for (; line->begin < line->end; line->begin++)
-        if (take_field(line, key, value)) return true;
+    const char *p = line->begin;
+    while (p < line->end) {
+        *key = (struct span){p, p};
+        while (is_word(*p) && key->end < line->end && is_key(*key->end)) key->end++;
+        bool good = key->end < line->end && *key->end == ':' && key->end - key->begin >= 2;
+        p = key->end + (key->end < line->end);
+        if (!good) continue;
+        p = take_value(p, line->end, value);
+        line->begin = p + (p < line->end);
+        return true;
+    }
     return false;
 }
 
+// Counts the fields of a line up to the limit.
 static size_t count_fields(struct span line) {
     struct span key, value;
     size_t count = 0;
-    while (next_field(&line, &key, &value)) count++;
+    while (count < MAX_FIELDS && next_field(&line, &key, &value)) count++;
     return count;
 }
 
@@ -110,11 +112,11 @@ static const char *copy_value(fum_arena *arena, struct span value) {
 
 // Adds the fields of the line. A key that comes again has its last value.
 static bool add_fields(struct owned *o, struct span line) {
-    struct fum_metadata_field *fields =
-        fum_arena_alloc(o->arena, count_fields(line) + 1, sizeof *fields);
+    size_t count = count_fields(line);
+    struct fum_metadata_field *fields = fum_arena_alloc(o->arena, count + 1, sizeof *fields);
     struct span key, value;
     o->metadata.fields = fields;
-    while (fields && next_field(&line, &key, &value)) {
+    for (; fields && count && next_field(&line, &key, &value); count--) {
         const struct fum_metadata_field field = {copy_span(o->arena, key),
                                                  copy_value(o->arena, value)};
         if (!field.key || !field.value) return false;
@@ -128,23 +130,29 @@ static bool add_fields(struct owned *o, struct span line) {
 
 // ---- prompts ----
 
-// Adds a line to a text of lines, which may be empty.
-static void add_line(char *text, struct span line) {
-    size_t used = strlen(text), bytes = (size_t)(line.end - line.begin);
-    if (used) text[used++] = '\n';
-    memcpy(text + used, line.begin, bytes);
-    text[used + bytes] = 0;
+// A text of lines while it is made.
+struct lines {
+    char *text;
+    size_t used;
+};
+
+static void add_line(struct lines *lines, struct span line) {
+    size_t bytes = (size_t)(line.end - line.begin);
+    if (lines->used) lines->text[lines->used++] = '\n';
+    memcpy(lines->text + lines->used, line.begin, bytes);
+    lines->used += bytes;
+    lines->text[lines->used] = 0;
 }
 
 // Divides the lines before that of the fields into the two prompts.
 static bool add_prompts(struct owned *o, struct span lines) {
     static const char mark[] = "Negative prompt:";
     size_t room = (size_t)(lines.end - lines.begin) + 2;
-    char *prompt = fum_arena_alloc(o->arena, room, 1),
-         *negative = fum_arena_alloc(o->arena, room, 1), *to = prompt;
-    o->metadata.prompt = prompt;
-    o->metadata.negative_prompt = negative;
-    if (!prompt || !negative) return false;
+    struct lines prompt = {.text = fum_arena_alloc(o->arena, room, 1)},
+                 negative = {.text = fum_arena_alloc(o->arena, room, 1)}, *to = &prompt;
+    o->metadata.prompt = prompt.text;
+    o->metadata.negative_prompt = negative.text;
+    if (!prompt.text || !negative.text) return false;
     for (bool more = lines.begin < lines.end; more;) {
         const char *end = memchr(lines.begin, '\n', (size_t)(lines.end - lines.begin));
         struct span line = strip((struct span){lines.begin, end ? end : lines.end});
@@ -154,7 +162,7 @@ static bool add_prompts(struct owned *o, struct span lines) {
         if (bytes >= strlen(mark) && !memcmp(line.begin, mark, strlen(mark))) {
             line.begin += strlen(mark);
             line = strip(line);
-            to = negative;
+            to = &negative;
         }
         add_line(to, line);
     }
