@@ -195,6 +195,19 @@ def test_framing(server):
     check(server.get("/health").status == 200, "alive")
 
 
+def test_first_lines(server):
+    """What libmicrohttpd refuses by itself is answered in JSON, too, but for a line without a space."""
+    good, long = line(server, "GET /health HTTP/1.1"), b"GET /" + b"a" * 100000
+    for before in b"", good:
+        for status, data in ((414, long), (414, long + b" HTTP/1.1\r\n\r\n"), (505, b"GET /health HTTP/9.9\r\n\r\n"),
+                             (400, b"GET /health\r\n\r\n"), (0, b"GARBAGE\r\n\r\n")):
+            answer = server.raw(before + data)
+            parts = answer.split(b"HTTP/1.1 ")[1 + bool(before):]
+            check(len(parts) == bool(status), answer)
+            check(not status or parts[0].startswith(b"%d " % status), (status, answer))
+            check(not status or json.loads(parts[0].split(b"\r\n\r\n")[1])["error"]["message"], answer)
+
+
 def test_pipeline(server):
     one = line(server, "GET /health HTTP/1.1")
     last = line(server, "GET /nope HTTP/1.1", "Connection: close")
@@ -336,6 +349,7 @@ def test_stop(folder):
 def main():
     need_device(PROGRAM)
     with tempfile.TemporaryDirectory() as folder, Server(PROGRAM, "--log", "json") as server:
+        test_first_lines(server)
         slow = begin_slow(server)
         for test in (test_health, test_page, test_paths, test_methods, test_keep_alive, test_hosts, test_origins, test_framing,
                      test_pipeline, test_early_answers, test_parallel):

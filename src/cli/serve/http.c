@@ -118,6 +118,8 @@ static enum MHD_Result begin(struct http_exchange *exchange) {
         if (!exchange->unread) return MHD_YES; // so that the connection stays
         return http_send(exchange);
     }
+    MHD_set_connection_option(exchange->head.request.connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                              (unsigned)HTTP_UNWATCHED_SECONDS);
     return http_links_enter(http->links, exchange->link, HTTP_BODY) ? MHD_YES : MHD_NO;
 }
 
@@ -243,13 +245,16 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 }
 
 // Answers in JSON for a request that libmicrohttpd itself refuses, with HTML, after logging this.
+// Before a connection's first line it does not say which one it is.
 static void on_message(void *cls, const char *fmt, va_list args) {
     static const char sign[] = "Error processing request (HTTP response code is %u";
     struct http *http = cls;
-    if (strncmp(fmt, sign, sizeof sign - 1) != 0 || !serving.link) return;
+    if (strncmp(fmt, sign, sizeof sign - 1) != 0) return;
+    struct http_link *link = serving.link ? serving.link : http_links_find_first(http->links);
     int status = (int)va_arg(args, unsigned);
-    if (http_links_spoil(http->links, serving.link, status))
-        metrics_add_request(http->params.server->metrics, status);
+    if (!link || !http_links_spoil(http->links, link, status)) return;
+    metrics_add_request(http->params.server->metrics, status);
+    if (!serving.link) linger(link->fd); // no on_completed follows
 }
 
 static size_t unescape(void *cls, struct MHD_Connection *connection, char *text) {
@@ -269,9 +274,9 @@ static struct MHD_Daemon *start(struct http *http, int fd) {
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)(HTTP_MAX_LINKS + HTTP_SPARE_LINKS), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)HTTP_STALLED_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_LINK_BYTES,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_line, http,
+        (unsigned)HTTP_UNWATCHED_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_LINK_BYTES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_line, http,
         MHD_OPTION_UNESCAPE_CALLBACK, unescape, http, MHD_OPTION_END);
 }
 

@@ -19,6 +19,7 @@ enum {
     HTTP_BODY_SECONDS = 60,        // from there to the end of its body
     HTTP_SILENT_SECONDS = 50,      // without a byte, before or between requests
     HTTP_STALLED_SECONDS = 55,     // without progress of an answer
+    HTTP_UNWATCHED_SECONDS = 70,   // libmicrohttpd's limit where those above end it before
     HTTP_LINK_BYTES = 64 << 10,    // of a connection, for the headers of both directions
     HTTP_PEER_BYTES = 64,          // of a client's address
     HTTP_GRACE_MILLISECONDS = 400, // for answers under way when the server ends
@@ -44,6 +45,7 @@ struct http_link {
     uint64_t bytes; // that had come when it began to be silent
     bool ended;     // it was shut down
     bool surplus;   // it exceeds the limit, and all others are busy
+    bool heard;     // a first line came
     bool spoiled;   // libmicrohttpd found its request damaged
 };
 
@@ -59,6 +61,9 @@ void http_links_remove(struct http_links *links, struct http_link *link);
 bool http_links_enter(struct http_links *links, struct http_link *link, enum http_phase phase);
 // Begins the phase of headers of a connection whose first line has come.
 void http_links_hear(struct http_links *links, struct http_link *link);
+// Returns the only connection that has sent something, but no whole line yet; NULL: there are none
+// or several.
+struct http_link *http_links_find_first(struct http_links *links);
 // Answers a damaged request at once, unless it has an answer already, and closes the connection for
 // writing. Returns true if it did.
 bool http_links_spoil(struct http_links *links, struct http_link *link, int status);

@@ -199,11 +199,27 @@ bool http_links_enter(struct http_links *links, struct http_link *link, enum htt
 
 void http_links_hear(struct http_links *links, struct http_link *link) {
     pthread_mutex_lock(&links->lock);
+    link->heard = true;
     if (link->phase == HTTP_SILENT) {
         link->phase = HTTP_HEADERS;
         link->since = fum_time_now();
     }
     pthread_mutex_unlock(&links->lock);
+}
+
+struct http_link *http_links_find_first(struct http_links *links) {
+    struct http_link *found = NULL;
+    int count = 0;
+    pthread_mutex_lock(&links->lock);
+    for (struct http_link *link = links->first; link; link = link->next) {
+        uint64_t bytes = 0;
+        if (link->heard || link->spoiled || link->ended || !count_bytes(link->fd, &bytes) || !bytes)
+            continue;
+        found = link;
+        count++;
+    }
+    pthread_mutex_unlock(&links->lock);
+    return count == 1 ? found : NULL;
 }
 
 bool http_links_spoil(struct http_links *links, struct http_link *link, int status) {

@@ -96,6 +96,8 @@ enum MHD_Result http_send(struct http_exchange *exchange) {
     add_headers(exchange, answer);
     // Before it is sent, so that a client finds its request counted.
     metrics_add_request(exchange->http->params.server->metrics, response->status);
+    MHD_set_connection_option(exchange->head.request.connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                              (unsigned)HTTP_STALLED_SECONDS);
     enum MHD_Result queued = MHD_NO;
     if (http_links_enter(exchange->http->links, exchange->link, HTTP_SENDING))
         queued = MHD_queue_response(exchange->head.request.connection, (unsigned)response->status,
