@@ -42,6 +42,8 @@ struct cli_command {
 // escaped too.
 void cli_put(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
 void cli_put_line(FILE *file, const char *fmt, ...) FUM_PRINTF(2, 3);
+// Prints JSON that cJSON made, and a line feed. Escapes the control characters that cJSON leaves.
+void cli_put_json(FILE *file, const char *json);
 
 // Returns the start of an argument for a message: escaped, with "…" after it if it was cut.
 struct cli_shown {
@@ -100,8 +102,8 @@ bool cli_cancel(void *user); // the same, with the signature of the library's ca
 int cli_interrupted_status(void);
 // Makes a second signal wait from true to false, so that no file is left half written.
 void cli_hold_signals(bool hold);
-// From true to false, a caught signal ends a call that waits, such as a read from a silent pipe. At
-// other times such calls go on after it.
+// Lets a caught signal end a call that waits, such as a read from a silent pipe, from true to
+// false. At other times such calls go on after it.
 void cli_interrupt_reads(bool interrupt);
 
 // Opens /dev/null for those of descriptors 0 to 2 that are closed. The first file opened would take

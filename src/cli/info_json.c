@@ -16,7 +16,7 @@ static int print_object(cJSON *json) {
         cJSON_free(text);
         return cli_fail("no memory to describe a file");
     }
-    printf("%s\n", text); // which has no control characters but line feeds
+    cli_put_json(stdout, text);
     cJSON_free(text);
     return 0;
 }

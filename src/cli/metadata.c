@@ -4,6 +4,8 @@
 
 #include <fumarole/metadata.h>
 
+#include <string.h>
+
 struct metadata_options {
     bool json;
 };
@@ -34,19 +36,20 @@ static cJSON *make_json(const struct fum_metadata *m) {
 static int print_json(const struct fum_metadata *m) {
     cJSON *json = make_json(m);
     char *text = json ? cJSON_PrintUnformatted(json) : NULL;
-    if (text) puts(text);
+    if (text) cli_put_json(stdout, text);
     cJSON_free(text);
     cJSON_Delete(json);
     return text ? 0 : cli_fail("out of memory");
 }
 
-// Prints a text of one or more lines under a heading.
+// Prints a text after a heading. Its further lines are indented, so that none passes for a heading.
 static void print_text(const char *heading, const char *text) {
     if (!*text) return;
     cli_put(stdout, "%s: ", heading);
-    for (const char *end; *text; text = *end ? end + 1 : end) {
-        for (end = text; *end && *end != '\n';) end++;
-        cli_put_line(stdout, "%.*s", (int)(end - text), text);
+    for (bool first = true; *text; first = false) {
+        size_t bytes = strcspn(text, "\n");
+        cli_put_line(stdout, "%s%.*s", first ? "" : "  ", (int)bytes, text);
+        text += bytes + (text[bytes] == '\n');
     }
 }
 

@@ -8,7 +8,7 @@
 
 #include <fumarole/file.h>
 
-// Checks a picture's name, given by --option: it has the ending of a format that is written, or is
+// Checks a picture's name, given by --option. It has the ending of a format that is written, or is
 // "-", with at most one number in it (%d, %3d, %03d). Prints the error and returns an exit status,
 // or returns 0.
 int cli_output_check_pattern(const struct cli_command *command, const char *option,

@@ -48,6 +48,32 @@ void cli_put_line(FILE *file, const char *fmt, ...) {
     fputc('\n', file);
 }
 
+// Returns the character at `p` if it may steer a terminal and JSON leaves it as it is. That is a
+// control character, or one that turns the direction of a line. 0: another character.
+static unsigned hidden_character(const unsigned char *p) {
+    if (*p == 0x7f) return *p;
+    if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) return p[1];
+    if (p[0] != 0xe2 || (p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80) return 0;
+    unsigned code = 0x2000u + (unsigned)(p[1] & 63) * 64 + (p[2] & 63);
+    bool turns = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return turns ? code : 0;
+}
+
+void cli_put_json(FILE *file, const char *json) {
+    const unsigned char *p = (const unsigned char *)json;
+    while (*p) {
+        unsigned code = hidden_character(p);
+        if (code)
+            fprintf(file, "\\u%04x", code);
+        else
+            fputc(*p, file);
+        p++;
+        if (code) // and with it the bytes that go on
+            while ((*p & 0xc0) == 0x80) p++;
+    }
+    fputc('\n', file);
+}
+
 struct cli_shown cli_show(const char *text) {
     struct cli_shown shown;
     const size_t room = sizeof shown.text - sizeof "…";

@@ -179,7 +179,9 @@ static int print_json_line(const fum_tokenizer *tokenizer, struct cli_line *line
     answer = format_ids(tokenizer, &ids);
     if (!answer)
         status = cli_fail("standard input, line %d: no memory for its ids", line->number);
-    else if (printf("%s\n", answer) < 0 || fflush(stdout) != 0)
+    else
+        cli_put_json(stdout, answer);
+    if (answer && (ferror(stdout) || fflush(stdout) != 0))
         status = cli_fail("could not write line %d to standard output", line->number);
 done:
     cJSON_free(answer);

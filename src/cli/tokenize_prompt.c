@@ -55,7 +55,7 @@ int cli_print_prompt(const fum_tokenizer *tokenizer, const struct fum_prompt *pr
     for (size_t i = 0; i < rows.count && !status; i++) {
         char *text = format_row(&rows.rows[i], prompt->steps);
         if (text)
-            puts(text);
+            cli_put_json(stdout, text);
         else
             status = cli_fail("no memory for the chunks of a prompt");
         cJSON_free(text);

@@ -3,7 +3,7 @@
 """sinks.py FUMAROLE: text from models, reports and arguments never reaches the terminal raw.
 
 Each probe puts PROBE into one place, runs one command, and looks at all that it prints: no control character
-but the newline, nothing that turns the direction of writing, valid UTF-8, no forged line, one line for a
+but the newline and the tab, nothing that turns the direction of writing, valid UTF-8, no forged line, one line for a
 failure.
 """
 import json
@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 FUMAROLE = os.path.abspath(sys.argv[1])
 MODEL = pathlib.Path(os.environ["FUM_TEST_DATA"]) / "model-sd1"
@@ -97,6 +98,24 @@ def report(**texts):
 
 
 NOTHING = []
+def adapter(module):
+    """The tensors of a LoRA of rank 1 for a module."""
+    return {f"lora_unet_{module}.lora_down.weight": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]},
+            f"lora_unet_{module}.lora_up.weight": {"dtype": "F32", "shape": [2, 1], "data_offsets": [8, 16]}}
+
+
+def picture():
+    """A PNG whose parameters hold the probe."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    sampler = PROBE.replace("\n", "").replace(",", "")
+    text = f"a cat {PROBE}\nNegative prompt: {PROBE}\nSteps: 20, Sampler: {sampler}, CFG scale: 7, Size: 64x64"
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)) +
+            chunk(b"iTXt", b"parameters" + bytes(5) + text.encode()) +
+            chunk(b"IDAT", zlib.compress(bytes(2))) + chunk(b"IEND", b""))
+
+
 INFO = ["info", "m"]
 TOKENIZE = ["tokenize", "-m", "m", "a red heart"]
 GENERATE = ["generate", "-q", "-m", "m", "--device", "no such device", "-o", "o.png"]
@@ -156,6 +175,16 @@ PROBES = [
     ("file: a tensor's name", [put("f.safetensors", tensors({PROBE: {"dtype": "F32"}}))],
      ["info", "f.safetensors"]),
     ("file: its own name", [put("f" + PROBE, b"no model")], ["info", "f" + PROBE]),
+    ("adapter: a module's name", [put("f.safetensors", tensors(adapter(PROBE)))],
+     GENERATE[:-4] + ["-o", "o.png", "-W", "16", "-H", "16", "--steps", "1", "--lora", "f", "x"]),
+    ("adapter: its file's name, as JSON", [put("f" + PROBE + ".safetensors", tensors(adapter("x")))],
+     ["info", "--json", "f" + PROBE + ".safetensors"]),
+    ("picture: parameters", [put("f.png", picture)], ["metadata", "f.png"]),
+    ("picture: parameters as JSON", [put("f.png", picture)], ["metadata", "--json", "f.png"]),
+    ("picture: parameters for a new one", [put("f.png", picture)], ["generate", "-m", "m", "--from-png", "f.png"]),
+    ("lines: a member", [put("in", json.dumps({PROBE: 1}).encode())], ["batch", "-", "-o", "out", "-m", "m"]),
+    ("requests: a member", [put("f.jsonl", json.dumps({"prompt": "x", PROBE: 1}).encode())],
+     ["generate", "-m", "m", "--prompts-file", "f.jsonl"]),
     ("report: device", [report(device=PROBE)], COMPARE),
     ("report: driver", [report(driver=PROBE)], COMPARE),
     ("report: version", [report(fumarole=PROBE)], COMPARE),
@@ -191,7 +220,7 @@ def wrong(run):
         except UnicodeDecodeError as e:
             return f"standard {name} is not UTF-8: {e}"
         for c in text:
-            if c != "\n" and (ord(c) < 0x20 or 0x7f <= ord(c) <= 0x9f or 0x2028 <= ord(c) <= 0x202e
+            if c not in "\n\t" and (ord(c) < 0x20 or 0x7f <= ord(c) <= 0x9f or 0x2028 <= ord(c) <= 0x202e
                               or 0x2066 <= ord(c) <= 0x2069):
                 return f"standard {name} holds U+{ord(c):04X}"
         if any(line.startswith("fumarole: forged") for line in text.split("\n")):
