@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Runs a fuzz target without libFuzzer. drive COUNT [SEED [SECONDS]] gives it COUNT inputs that the
 // seed decides; with SECONDS, as many as fit into that time. Half of them are short. An input
-// that ends the process is printed.
+// that ends the process is printed, and one that takes a minute ends it.
+#define _DEFAULT_SOURCE // signals that restart calls
 #include "fitted.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,6 +52,16 @@ static void show_input(int number) {
     raise(number);
 }
 
+enum { WATCH_SECONDS = 30 };
+
+// Ends the process if no input ended since the last call, 30 seconds ago.
+static void watch(int number) {
+    static unsigned long before = ULONG_MAX;
+    if (before == done) show_input(number == SIGALRM ? SIGABRT : number);
+    before = done;
+    alarm(WATCH_SECONDS);
+}
+
 static volatile sig_atomic_t stopped;
 
 // Ctrl-C ends the run after the input at hand, so that what was done is counted.
@@ -79,6 +91,8 @@ int main(int argc, char **argv) {
     }
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
+    signal(SIGALRM, watch);
+    alarm(WATCH_SECONDS);
     for (; !stopped && (end ? time(NULL) < end : done < count); done++) {
         make_input();
         // of its exact size, for the address sanitizer
@@ -88,7 +102,8 @@ int main(int argc, char **argv) {
         LLVMFuzzerTestOneInput(copy, input_bytes);
         free(copy);
     }
-    fprintf(stderr, "%lu inputs\n", done);
+    double seconds = (double)clock() / CLOCKS_PER_SEC;
+    fprintf(stderr, "%lu inputs, %.0f per second of CPU time\n", done, (double)done / seconds);
     // Weights that no longer fit would let every model end at the first check.
     bool reached = fitted_counts.made < 10 || fitted_counts.done > fitted_counts.made / 5;
     if (!reached) fprintf(stderr, "fuzzing: too few of the models work to the end\n");

@@ -2,6 +2,7 @@
 // libFuzzer target of the texts in pictures: chunks and EXIF blocks of damaged files, and the
 // parameters in them.
 #include "choices.h"
+#include "packed.h"
 
 #include "base/alloc.h"
 #include "io/image.h"
@@ -10,7 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -80,17 +80,17 @@ static void put_png(struct bytes *b, const struct bytes *text, struct choices *c
     static const char *const types[] = {"tEXt", "zTXt", "iTXt", "iTXt", "eXIf"};
     uint32_t type = choose(c, 5);
     uint8_t packed[MOST];
-    uLongf size = sizeof packed;
+    size_t size = 0;
     struct bytes data = {.count = 0};
     bool compressed = type == 1 || type == 3;
-    if (compress(packed, &size, text->at, (uLong)text->count) != Z_OK) abort();
+    if (compressed) size = pack_bytes(packed, sizeof packed, text->at, text->count, PACK_ZLIB);
     if (type < 4) put(&data, "parameters", 11);
     if (type == 1) put(&data, "", 1);
     if (type == 2 || type == 3) put(&data, type == 3 ? "\1\0en\0k" : "\0\0en\0k", 7);
     if (type == 4)
         put_exif(&data, text, c);
     else
-        put(&data, compressed ? packed : text->at, compressed ? (size_t)size : text->count);
+        put(&data, compressed ? packed : text->at, compressed ? size : text->count);
     put(b, "\x89PNG\r\n\x1a\n", 8);
     put_chunk(b, types[type], &data);
 }

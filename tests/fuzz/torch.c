@@ -1,66 +1,20 @@
 // SPDX-License-Identifier: MIT
-// Fuzzes the readers of torch.save's files, using libFuzzer. An input that begins with 'Z' is the
-// pickle of an archive, which is made around it. What opens is taken for a model, too, as a .ckpt
-// is. tests/io/torch.c calls it too.
+// Fuzzes the readers of torch.save's files. An input that begins as one does is a file; one that
+// begins with 'Z' is the pickle of an archive, which is made around it. Others choose what a pickle
+// holds, or damage to a file of tests/data. What opens is taken for a model, too, as a .ckpt is.
+// tests/io/torch.c calls it too.
 #include "io/loader.h"
 #include "model/checkpoint.h"
 #include "model/names.h"
 #include "model/vae.h"
+#include "pickle_made.h"
+#include "samples.h"
+#include "zip_made.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-// An archive while it is made.
-struct archive {
-    uint8_t *bytes;
-    size_t size, directory_size;
-    uint8_t directory[256];
-};
-
-static void put(uint8_t *to, uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; i++) to[i] = (uint8_t)(value >> 8 * i);
-}
-
-static void add_entry(struct archive *a, const char *name, const uint8_t *data, size_t size) {
-    size_t length = strlen(name);
-    uint8_t *local = a->bytes + a->size, *record = a->directory + a->directory_size;
-    memset(local, 0, 30);
-    memset(record, 0, 46);
-    put(local, 0x04034b50, 4);
-    put(local + 14, crc32(0, data, (uInt)size), 4);
-    put(local + 18, size, 4);
-    put(local + 22, size, 4);
-    put(local + 26, length, 2);
-    put(record, 0x02014b50, 4);
-    memcpy(record + 16, local + 14, 14);
-    put(record + 42, a->size, 4);
-    memcpy(local + 30, name, length);
-    memcpy(record + 46, name, length);
-    if (size) memcpy(local + 30 + length, data, size);
-    a->size += 30 + length + size;
-    a->directory_size += 46 + length;
-}
-
-static struct archive make_archive(const uint8_t *pickle, size_t size) {
-    static const uint8_t storage[96] = {1, 2, 3};
-    struct archive a = {.bytes = malloc(size + 1024)};
-    add_entry(&a, "a/data.pkl", pickle, size);
-    add_entry(&a, "a/data/0", storage, sizeof storage);
-    add_entry(&a, "a/data/1", storage, 24);
-    uint8_t *end = a.bytes + a.size + a.directory_size;
-    memcpy(a.bytes + a.size, a.directory, a.directory_size);
-    memset(end, 0, 22);
-    put(end, 0x06054b50, 4);
-    put(end + 10, 3, 2);
-    put(end + 12, a.directory_size, 4);
-    put(end + 16, a.size, 4);
-    a.size += a.directory_size + 22;
-    return a;
-}
 
 static void expect_error(enum fum_result result, const struct fum_error *err) {
     if (result && (!err->text[0] || strchr(err->text, '\n'))) abort();
@@ -127,10 +81,55 @@ static int try_file(const uint8_t *data, size_t size) {
     return sum == 0xdeadbeef ? -1 : 0; // so that the sum is needed
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (!size || data[0] != 'Z') return try_file(data, size);
-    struct archive a = make_archive(data + 1, size - 1);
-    int result = try_file(a.bytes, a.size);
-    free(a.bytes);
+// Puts a pickle into an archive with two storages, and reads it.
+static int try_pickle(const uint8_t *pickle, size_t size, bool compressed) {
+    static const uint8_t storage[96] = {1, 2, 3};
+    static struct zip_made zip;
+    zip.size = zip.directory_size = zip.count = 0;
+    zip_made_add(&zip, "a/data.pkl", pickle, size, compressed);
+    zip_made_add(&zip, "a/data/0", storage, sizeof storage, false);
+    zip_made_add(&zip, "a/data/1", storage, 24, false);
+    if (compressed) zip_made_add(&zip, "a/byteorder", (const uint8_t *)"little", 6, false);
+    zip_made_end(&zip, compressed);
+    uint8_t *exact = sample_copy(zip.bytes, zip.size);
+    int result = try_file(exact, zip.size);
+    free(exact);
     return result;
+}
+
+static int try_made(struct choices *c) {
+    static struct pickle pickle;
+    bool old = one_in(c, 4), compressed = one_in(c, 8);
+    pickle.size = pickle.kept = 0;
+    pickle.old = old;
+    if (!old) {
+        pickle_put_state(&pickle, c);
+        return try_pickle(pickle.bytes, pickle.size, compressed);
+    }
+    pickle_put_old(&pickle, c);
+    uint8_t *exact = sample_copy(pickle.bytes, pickle.size);
+    int result = try_file(exact, pickle.size);
+    free(exact);
+    return result;
+}
+
+static int try_damaged(struct choices *c) {
+    static const char *const files[] = {
+        "torch/zip.pth",  "torch/old.pth",      "torch/state.pth", "torch/parameters.pth",
+        "torch/types.pt", "torch/inversion.pt", "torch/old.pth",   "torch/lightning-old.ckpt"};
+    static struct samples samples;
+    size_t size = 0;
+    for (size_t i = samples.count; i < sizeof files / sizeof *files; i++)
+        samples_add_file(&samples, files[i]);
+    uint8_t *exact = sample_damage(&samples, c, &size);
+    int result = try_file(exact, size);
+    free(exact);
+    return result;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct choices c = {data, size, 0};
+    if (size && size <= PICKLE_MOST && data[0] == 'Z') return try_pickle(data + 1, size - 1, false);
+    if (size && (data[0] == 'P' || data[0] == 0x80)) return try_file(data, size);
+    return one_in(&c, 4) ? try_damaged(&c) : try_made(&c);
 }
