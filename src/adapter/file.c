@@ -129,9 +129,8 @@ static void add_to_groups(struct fum_adapter_file *file, const struct entry *e) 
     if (e->role != FUM_ADAPTER_ROLES) last->tensors[e->role] = e->tensor;
 }
 
-// Groups the tensors, and refuses a file that has none of an adapter.
-static enum fum_result group_tensors(struct fum_adapter_file *file, fum_arena *arena,
-                                     struct fum_error *err) {
+enum fum_result fum_adapter_file_group(struct fum_adapter_file *file, fum_arena *arena,
+                                       struct fum_error *err) {
     size_t tensors = fum_loader_count(file->loader);
     bool known = false;
     const char *path = fum_loader_path(file->loader);
@@ -163,7 +162,7 @@ enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *
     const char *text = result ? NULL : fum_loader_metadata(file->loader, "lora_adapter_metadata");
     if (text) file->metadata = cJSON_Parse(text);
     if (!result && !file->metadata) result = read_settings(&file->metadata, arena, path, err);
-    return result ? result : group_tensors(file, arena, err);
+    return result ? result : fum_adapter_file_group(file, arena, err);
 }
 
 // Returns a value of the metadata, "unet.lora_alpha", or one without the component.

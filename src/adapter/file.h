@@ -27,6 +27,9 @@ struct fum_adapter_file {
 // after a failure.
 enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *arena,
                                       const char *dir, const char *name, struct fum_error *err);
+// Groups the tensors of an open loader, and refuses one that has none of an adapter.
+enum fum_result fum_adapter_file_group(struct fum_adapter_file *file, fum_arena *arena,
+                                       struct fum_error *err);
 // Returns the alpha that the metadata gives for a module, "mid_block.attentions.0.proj_in"; 0:
 // none.
 double fum_adapter_file_alpha(const struct fum_adapter_file *file, const char *component,

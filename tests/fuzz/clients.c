@@ -166,6 +166,14 @@ static void check_options(const cJSON *changes) {
     cJSON_Delete(list);
 }
 
+// Makes a request of some of the fields of a kind, seldom of all.
+static char *make_document(uint32_t kind, struct choices *c, size_t *bytes) {
+    static struct damage_members members[sizeof documents / sizeof *documents];
+    if (!members[kind].count) damage_members_add(&members[kind], documents[kind].text);
+    return one_in(c, 32) ? damage_json(documents[kind].text, c, bytes)
+                         : damage_object(&members[kind], c, bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct choices c = {data, size, 0};
     struct job_json_error json_error;
@@ -180,7 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                      .route = documents[kind].route},
                             .image = picture,
                             .image_bytes = picture_bytes};
-    char *text = damage_json(documents[kind].text, &c, &bytes);
+    char *text = make_document(kind, &c, &bytes);
     cJSON *json = NULL;
     job_json_read(&json, text, bytes, &json_error);
     o.call.given = json;

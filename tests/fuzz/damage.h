@@ -12,6 +12,18 @@ char *damage_json(const char *json, struct choices *c, size_t *size);
 // The same for text of any kind, changed as bytes alone.
 char *damage_text(const char *text, struct choices *c, size_t *size);
 
+// Members of JSON objects, as text.
+enum { DAMAGE_MEMBERS = 160 };
+struct damage_members {
+    char *keys[DAMAGE_MEMBERS], *values[DAMAGE_MEMBERS];
+    uint32_t count;
+};
+// Adds the members of an object.
+void damage_members_add(struct damage_members *members, const char *json);
+// Makes an object of a few members, some of them with another value, and changes its bytes. Quicker
+// than damage_json, which reads and writes the whole document.
+char *damage_object(const struct damage_members *members, struct choices *c, size_t *size);
+
 // The same for any bytes.
 char *damage_bytes(const char *bytes, struct choices *c, size_t *size);
 

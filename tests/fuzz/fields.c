@@ -86,6 +86,17 @@ static void check_settled(const struct job_spec *spec, const struct job_context 
     cJSON_free(text);
 }
 
+// Makes a request of some of the fields, seldom of all of a kind.
+static char *make_document(struct choices *c, size_t *bytes) {
+    enum { COUNT = sizeof documents / sizeof *documents };
+    static struct damage_members members;
+    uint32_t which = choose(c, COUNT);
+    for (uint32_t i = members.count ? COUNT : 0; i < COUNT; i++)
+        damage_members_add(&members, documents[i]);
+    return one_in(c, 32) ? damage_json(documents[which], c, bytes)
+                         : damage_object(&members, c, bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct choices c = {data, size, 0};
     struct job_json_error json_error;
@@ -98,8 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .max_pictures = 100,
                                         .max_pixels = 1 << 20,
                                         .max_prompt = 1000};
-    char *text =
-        damage_json(documents[choose(&c, sizeof documents / sizeof *documents)], &c, &bytes);
+    char *text = make_document(&c, &bytes);
     cJSON *json = NULL;
     enum cli_json read = job_json_read(&json, text, bytes, &json_error);
     expect((read == CLI_JSON_GOOD) == (json != NULL), "JSON without a value");

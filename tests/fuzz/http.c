@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target of the server's HTTP layer: whole connections of damaged requests, with routes
-// of every kind of body.
+// Fuzz target of the server's HTTP layer: damaged requests, with routes of every kind of body. Most
+// are served by this thread, on connections that stay open as long as all requests are answered. A
+// thread and a connection for each input would take longer than its requests.
 #define _GNU_SOURCE
 
 #include "cli/serve/http.h"
@@ -11,6 +12,9 @@
 #include "fitted_parts.h"
 
 #include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,33 +250,111 @@ static void add_request(struct text *text, struct choices *c, int port) {
 
 // ---- connections ----
 
-// Sends everything and reads all answers.
-static void converse(struct http *http, const char *data, size_t bytes) {
-    static char answer[MAX_ANSWER];
-    const struct timeval patience = {.tv_sec = 20};
-    int pair[2];
-    size_t used = 0;
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) fitted_fail("a socket");
-    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (send(pair[0], data, bytes, MSG_NOSIGNAL) != (ssize_t)bytes) fitted_fail("sending");
-    shutdown(pair[0], SHUT_WR);
-    if (!http_adopt(http, pair[1])) fitted_fail("a connection");
-    for (;;) {
-        ssize_t count = recv(pair[0], answer + used, sizeof answer - used, 0);
-        if (count < 0 && errno != ECONNRESET && errno != EINTR) abort(); // no end within 20 s
-        if (count <= 0) break;
-        used += (size_t)count;
-    }
-    if (used && memcmp(answer, "HTTP/1.", 7) != 0) abort();
-    close(pair[0]);
+static bool threads;               // the next daemon has threads, as the server's has
+static struct MHD_Daemon *started; // the last daemon
+
+// Takes the place of libmicrohttpd's function.
+struct MHD_Daemon *MHD_start_daemon(unsigned flags, uint16_t port, MHD_AcceptPolicyCallback accept,
+                                    void *accept_user, MHD_AccessHandlerCallback answer,
+                                    void *answer_user, ...) {
+    va_list options;
+    va_start(options, answer_user);
+    started = MHD_start_daemon_va(threads ? flags : MHD_USE_ERROR_LOG, port, accept, accept_user,
+                                  answer, answer_user, options);
+    va_end(options);
+    return started;
 }
 
-// Returns a server without a key, or one with.
-static struct http *open_server(bool with_key) {
-    static struct http *servers[2];
+static _Thread_local int waited_for = -1; // the client's end, while the server runs in this thread
+
+// Takes the place of the system's function. A server that refuses a request waits for its client's
+// end, which comes at once.
+int poll(struct pollfd *fds, nfds_t count, int milliseconds) {
+    const struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    if (waited_for >= 0) shutdown(waited_for, SHUT_WR);
+    return ppoll(fds, count, milliseconds < 0 ? NULL : &time, NULL);
+}
+
+struct served {
+    struct http *http;
+    struct MHD_Daemon *daemon; // NULL: it has threads
+    int fd;                    // of the client's end of the connection; -1: there is none
+};
+
+static void connect_client(struct served *served) {
+    const struct timeval patience = {.tv_sec = 20};
+    int pair[2];
+    if (served->fd >= 0) return;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) fitted_fail("a socket");
+    if (!served->daemon) setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (!http_adopt(served->http, pair[1])) fitted_fail("a connection");
+    served->fd = pair[0];
+}
+
+static void disconnect(struct served *served) {
+    close(served->fd);
+    served->fd = -1;
+    if (served->daemon) MHD_run(served->daemon); // forgets the connection
+}
+
+// What the server answered to an input.
+static char answer[MAX_ANSWER];
+static size_t answered;
+
+// Reads what is there. Returns false at the end of the connection.
+static bool read_answer(const struct served *served, bool *waits) {
+    ssize_t count = recv(served->fd, answer + answered, sizeof answer - answered,
+                         served->daemon ? MSG_DONTWAIT : 0);
+    *waits = count < 0 && served->daemon && errno == EAGAIN;
+    if (count > 0) answered += (size_t)count;
+    if (count == 0 || (count < 0 && errno == ECONNRESET)) return false;
+    if (count < 0 && errno != EINTR && !*waits) abort(); // no end within 20 s
+    return true;
+}
+
+// Runs the server until nothing comes from it any more. Returns false at the end of the connection.
+static bool read_answers(const struct served *served, int silent_rounds) {
+    bool open = true, waits = false;
+    for (int silent = 0; open && silent < silent_rounds; silent = waits ? silent + 1 : 0) {
+        waited_for = served->daemon ? served->fd : -1;
+        if (served->daemon) MHD_run(served->daemon);
+        waited_for = -1;
+        open = read_answer(served, &waits);
+    }
+    return open;
+}
+
+static uint32_t count_answers(void) {
+    static const char begin[] = "HTTP/1.";
+    uint32_t count = 0;
+    for (const char *at = answer, *end = answer + answered; at; count += at != NULL) {
+        at = memmem(at, (size_t)(end - at), begin, sizeof begin - 1);
+        if (at) at += sizeof begin - 1;
+    }
+    return count;
+}
+
+// Sends requests and reads the answers. The connection ends unless each was answered.
+static void converse(struct served *served, const struct text *text, uint32_t requests) {
+    enum { SILENT = 3, ENDLESS = 100000 };
+    connect_client(served);
+    answered = 0;
+    if (send(served->fd, text->at, text->used, MSG_NOSIGNAL) != (ssize_t)text->used)
+        fitted_fail("sending");
+    bool open = !served->daemon || read_answers(served, SILENT);
+    if (open && (!served->daemon || count_answers() != requests)) {
+        shutdown(served->fd, SHUT_WR);
+        open = read_answers(served, ENDLESS);
+        if (open) abort(); // the server does not end
+    }
+    if (answered && memcmp(answer, "HTTP/1.", answered < 7 ? answered : 7) != 0) abort();
+    if (!open) disconnect(served);
+}
+
+// Opens a server without a key, or one with.
+static void open_server(struct served *served, bool with_key, bool threaded) {
     static struct server server;
     struct http_params params = {.server = &server, .ip = "127.0.0.1", .loopback = !with_key};
-    if (servers[with_key]) return servers[with_key];
     if (!server.metrics) server.metrics = metrics_create();
     if (with_key) {
         struct http_keys *keys = NULL;
@@ -284,19 +366,24 @@ static struct http *open_server(bool with_key) {
         params.keys = keys;
         params.cors = "http://app";
     }
-    if (http_open(&servers[with_key], &params)) fitted_fail("a server");
-    return servers[with_key];
+    threads = threaded;
+    if (http_open(&served->http, &params)) fitted_fail("a server");
+    served->daemon = threaded ? NULL : started;
+    served->fd = -1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct choices c = {data, size, 0};
+    static struct served servers[2][2];
     static struct text text;
+    struct choices c = {data, size, 0};
+    bool with_key = one_in(&c, 3), threaded = one_in(&c, 64);
+    struct served *served = &servers[with_key][threaded];
+    if (!served->http) open_server(served, with_key, threaded);
     text.used = 0;
-    struct http *http = open_server(one_in(&c, 3));
     uint32_t requests = 1 + choose(&c, 3);
-    for (uint32_t i = 0; i < requests; i++) add_request(&text, &c, http_port(http));
-    size_t bytes = text.used;
-    if (one_in(&c, 4) && bytes > 3) bytes -= choose(&c, (uint32_t)(bytes < 256 ? bytes : 256));
-    converse(http, text.at, bytes);
+    for (uint32_t i = 0; i < requests; i++) add_request(&text, &c, http_port(served->http));
+    if (one_in(&c, 4) && text.used > 3)
+        text.used -= choose(&c, (uint32_t)(text.used < 256 ? text.used : 256));
+    converse(served, &text, requests);
     return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Fuzzes the readers of zip archives and of NumPy's arrays. An input that begins as an archive or
-// an array does is one; others choose damage to an archive of tests/data, or to an array that is
+// an array does is one. Others choose damage to an archive of tests/data, or to an array that is
 // made here, alone or in an archive. tests/io/npz.c calls it too.
 #include "base/alloc.h"
 #include "io/npy.h"

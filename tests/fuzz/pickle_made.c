@@ -106,7 +106,8 @@ static void put_any_name(struct pickle *p, struct choices *c) {
 
 // Puts the end of a tuple of `count` values, which begins with a mark if `marked`.
 static void end_tuple(struct pickle *p, bool marked, uint32_t count) {
-    put_byte(p, marked ? 't' : count ? 0x84 + (int)count : ')');
+    int closed = count ? 0x84 + (int)count : ')';
+    put_byte(p, marked ? 't' : closed);
 }
 
 static bool begin_tuple(struct pickle *p, struct choices *c, uint32_t count) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Makes what torch.save writes: pickles of dicts of tensors, by any of the operations that there
-// are, with values that may fit or not.
+// Makes what torch.save writes: pickles of dicts of tensors, by any of a pickle's operations, with
+// values that may fit or not.
 #ifndef TESTS_FUZZ_PICKLE_MADE_H
 #define TESTS_FUZZ_PICKLE_MADE_H
 

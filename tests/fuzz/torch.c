@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Fuzzes the readers of torch.save's files. An input that begins as one does is a file; one that
+// Fuzzes the readers of torch.save's files. An input that begins as one does is a file. One that
 // begins with 'Z' is the pickle of an archive, which is made around it. Others choose what a pickle
 // holds, or damage to a file of tests/data. What opens is taken for a model, too, as a .ckpt is.
 // tests/io/torch.c calls it too.

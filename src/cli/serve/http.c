@@ -238,10 +238,12 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
     struct http *http = cls;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = http_links_add(http->links, info->connect_fd);
-    else
-        http_links_remove(http->links, *context);
+        return;
+    }
+    if (serving.link == *context) serving.link = NULL;
+    http_links_remove(http->links, *context);
 }
 
 // Answers in JSON for a request that libmicrohttpd itself refuses, with HTML, after logging this.
