@@ -6,6 +6,7 @@
 #include "data/data.h"
 #include "evaluate/batch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_anything(const char *path) {
@@ -55,10 +56,21 @@ static enum fum_result keep_good(const struct reading *r, size_t count, size_t *
     return FUM_OK;
 }
 
+// Returns true if each class is named by its number: a label then means the same in all such data.
+static bool has_numbers(const fum_data *data) {
+    for (int i = 0; i < fum_data_get_info(data)->classes; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        if (strcmp(fum_data_class_name(data, i), number) != 0) return false;
+    }
+    return true;
+}
+
 static enum fum_result allocate_labels(struct reading *r, size_t total, struct fum_error *err) {
     struct fum_set *set = r->batch.set;
     set->classes = fum_data_get_info(r->data)->classes;
     if (!set->classes) return FUM_OK;
+    set->numbered = has_numbers(r->data);
     set->labels = fum_alloc(total, sizeof *set->labels);
     if (set->labels) return FUM_OK;
     return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for %zu labels", set->path, total);

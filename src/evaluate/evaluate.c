@@ -72,11 +72,12 @@ static bool allows_accuracy(const struct evaluation *e, struct fum_why *why) {
     if (!fake->labels)
         return fum_refuse(why, "the accuracy needs a class of each picture; %s has none",
                           fake->path);
-    if (!fake->logits || fake->scores.width != (size_t)fake->classes)
+    size_t classes = (size_t)fake->classes, known = fake->logits ? fake->scores.width : 0;
+    if (known != classes && !(fake->numbered && classes < known))
         return fum_refuse(why,
                           "the accuracy needs a classifier of the %d classes of %s; this one "
                           "knows %zu",
-                          fake->classes, fake->path, fake->scores.width);
+                          fake->classes, fake->path, known);
     return true;
 }
 

@@ -102,7 +102,9 @@ static enum fum_result read_matrix(const struct fum_set *set, const fum_loader *
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: holds no tensor \"%s\" [n, d]", set->path,
                              name);
     struct fum_view view = tensor->view;
-    if (view.rank != 2 || !view.dim[0] || !view.dim[1])
+    if (view.rank == 2 && (!view.dim[0] || !view.dim[1]))
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %s has no samples", set->path, name);
+    if (view.rank != 2)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: %s has %d dimensions; it needs two, a row for each sample",
                              set->path, name, view.rank);

@@ -15,6 +15,7 @@ struct fum_set {
     float *logits;          // NULL: none
     int32_t *labels;        // classes of the samples, one for each row; NULL: none
     int classes;            // labels are below it
+    bool numbered;          // classes are named by their numbers, of which the last may be missing
     struct fum_rows rows;   // of the features
     struct fum_rows scores; // of the logits
     struct fum_statistics statistics;

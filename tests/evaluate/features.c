@@ -147,6 +147,14 @@ static void recognised_classes_are_counted(void **state) {
     ok(fum_evaluate(&params, &result, &err), &err);
     assert_int_equal(result.measures, FUM_EVALUATE_ACCURACY);
     assert_true(fabs(result.accuracy - 5.0 / 9) < 1e-12);
+    snprintf(remove, sizeof remove, "rm -rf '%s/4'", folder); // numbers need not all occur
+    assert_int_equal(system(remove), 0);
+    ok(fum_evaluate(&params, &result, &err), &err);
+    assert_true(fabs(result.accuracy - 5.0 / 8) < 1e-12);
+    snprintf(remove, sizeof remove, "rm -rf '%s/0'", folder); // now 1 comes first
+    assert_int_equal(system(remove), 0);
+    assert_int_equal(fum_evaluate(&params, &result, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "the 3 classes"));
     params.fake = params.real;
     assert_int_equal(fum_evaluate(&params, &result, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "needs a class of each picture"));
