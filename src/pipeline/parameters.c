@@ -171,6 +171,13 @@ const char *fum_pipeline_model_hash(const fum_pipeline *pipe) {
     return fum_model_hash_wait(pipe->hash, go_on, NULL);
 }
 
+// Returns the steps as they were requested. A strength below 1 leaves out the first of them.
+static int count_steps(const fum_pipeline *pipe, const struct fum_run *run) {
+    if (run->hires) return run->steps_before;
+    if (run->strength <= 0 || run->params->sigmas) return run->program->steps;
+    return run->params->steps ? run->params->steps : fum_model_get_info(pipe->model)->steps;
+}
+
 char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, uint64_t seed) {
     const struct fum_generate_params *p = run->params;
     char name[MAX_MODEL_NAME], hash[HASH_DIGITS + 1];
@@ -182,7 +189,7 @@ char *fum_parameters_text(const fum_pipeline *pipe, const struct fum_run *run, u
     return fum_image_format_parameters(&(struct fum_image_parameters){
         .prompt = p->prompt ? p->prompt : "",
         .negative = p->negative,
-        .steps = run->program->steps,
+        .steps = count_steps(pipe, run),
         .sampler = run->program->sampler_label,
         .schedule = run->program->schedule_label,
         .cfg = run->guidance,

@@ -87,6 +87,25 @@ def references(value):
             yield from references(inner)
 
 
+def check_shape(schemas, shape, value, path):
+    """Checks a value against its description."""
+    shape = schemas[shape["$ref"].split("/")[-1]] if "$ref" in shape else shape
+    kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
+    if value is None:
+        check(shape.get("nullable"), f"{path}: null")
+    elif "type" in shape:
+        check(isinstance(value, kinds[shape["type"]]), f"{path}: {shape['type']}, not {value!r:.80}")
+    if isinstance(value, dict):
+        check(set(shape.get("required", ())) <= set(value), f"{path}: {sorted(value)}")
+        for name, inner in shape.get("properties", {}).items():
+            if name in value:
+                check_shape(schemas, inner, value[name], f"{path} {name}")
+    if isinstance(value, list):
+        check(len(value) <= shape.get("maxItems", len(value)), path)
+        for inner in value:
+            check_shape(schemas, shape.get("items", {}), inner, path)
+
+
 def test_openapi(server):
     document = server.get("/openapi.json").json
     check(document["openapi"].startswith("3.") and document["info"]["title"] == "fumarole", document["info"])
@@ -96,6 +115,11 @@ def test_openapi(server):
     check(len(schemas) >= 5, schemas.keys())
     for reference in references(document):
         check(reference.removeprefix("#/components/schemas/") in schemas, reference)
+    for path, methods in document["paths"].items():
+        answer = server.get(path) if "get" in methods and "{" not in path else None
+        if answer and answer.headers["Content-Type"] == "application/json":
+            shape = methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            check_shape(schemas, shape, answer.json, path)
     ids = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

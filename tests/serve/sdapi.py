@@ -88,7 +88,7 @@ def test_second_pass(server):
     _, info, pngs = draw(server, enable_hr=True, hr_scale=2, hr_upscaler="Latent (bicubic)", denoising_strength=0.5,
                          hr_second_pass_steps=3)
     check(size_of(pngs[0]) == (16, 16), size_of(pngs[0]))
-    for part in ("Denoising strength: 0.5", "Hires upscale: 2", "Hires steps: 3", "Hires upscaler: Latent (bicubic)"):
+    for part in (f"Steps: {info['steps']}, ", "Denoising strength: 0.5", "Hires upscale: 2", "Hires steps: 3", "Hires upscaler: Latent (bicubic)"):
         check(part in info["infotexts"][0], info["infotexts"][0])
     _, info, pngs = draw(server, enable_hr=True, hr_resize_x=24, hr_resize_y=16, hr_upscaler="None",
                          hr_sampler_name="Use same sampler", hr_prompt="a fox", hr_negative_prompt="")
@@ -112,6 +112,7 @@ def test_img2img(server):
     picture = "data:image/png;base64," + base64_of(GREY)
     result, info, pngs = draw(server, "img2img", init_images=[picture], denoising_strength=0.5)
     check(size_of(pngs[0]) == (16, 16), "the picture's size")
+    check(f"Steps: {info['steps']}, " in info["infotexts"][0], "the steps are those that were requested")
     check("Denoising strength: 0.5" in info["infotexts"][0] and info["denoising_strength"] == 0.5, info)
     check("init_images" not in result["parameters"], "pictures are not sent back")
     result, info, _ = draw(server, "img2img", init_images=[base64_of(GREY)], include_init_images=True)
