@@ -8,6 +8,7 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_NAME = 512 };
@@ -96,17 +97,15 @@ void fum_scales_destroy(fum_scales **scales) {
     *scales = NULL;
 }
 
+static int compare_index(const void *key, const void *entry) {
+    size_t wanted = *(const size_t *)key, index = ((const struct entry *)entry)->index;
+    return (wanted > index) - (wanted < index);
+}
+
 void fum_scales_apply(const fum_scales *s, size_t index, struct fum_view *view) {
-    size_t low = 0, high = s->count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (s->entries[mid].index < index)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low == s->count || s->entries[low].index != index) return;
-    const struct entry *e = &s->entries[low];
+    const struct entry *e = NULL;
+    if (s->count) e = bsearch(&index, s->entries, s->count, sizeof *e, compare_index);
+    if (!e) return;
     uint64_t elements = fum_view_count(view);
     view->scales = e->values;
     view->scale_each = e->count > 1 && elements ? elements / e->count : 0;

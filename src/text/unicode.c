@@ -5,6 +5,7 @@
 
 #include <utf8proc.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -25,16 +26,14 @@ bool fum_utf8_decode(struct fum_code_points *points, const char *text, size_t by
     return true;
 }
 
+static int compare_code(const void *key, const void *range) {
+    uint32_t code = *(const uint32_t *)key;
+    const struct fum_code_range *r = range;
+    return (code > r->last) - (code < r->first);
+}
+
 static bool in_ranges(uint32_t code, const struct fum_code_range *ranges, size_t count) {
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (code > ranges[middle].last)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && code >= ranges[low].first;
+    return bsearch(&code, ranges, count, sizeof *ranges, compare_code);
 }
 
 static bool is_space(uint32_t code) {

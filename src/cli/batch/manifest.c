@@ -188,17 +188,17 @@ void manifest_close(struct manifest *manifest) {
     *manifest = (struct manifest){.lock = -1};
 }
 
+static int compare_line(const void *key, const void *entry) {
+    int wanted = *(const int *)key, line = ((const struct manifest_entry *)entry)->line;
+    return (wanted > line) - (wanted < line);
+}
+
 const struct manifest_entry *manifest_find(const struct manifest *manifest, int line) {
-    size_t low = 0, high = manifest->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (manifest->entries[middle].line < line)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < manifest->count && manifest->entries[low].line == line;
-    return found ? &manifest->entries[low] : NULL;
+    const struct manifest_entry *entry = NULL;
+    if (manifest->count)
+        entry = bsearch(&line, manifest->entries, manifest->count, sizeof *entry, compare_line);
+    while (entry && entry > manifest->entries && entry[-1].line == line) entry--;
+    return entry;
 }
 
 // ---- writing ----

@@ -271,16 +271,14 @@ void work_give_back(struct work *work, const struct work_unit *unit) {
     pthread_mutex_unlock(&work->lock);
 }
 
+static int compare_number(const void *key, const void *line) {
+    int wanted = *(const int *)key, number = ((const struct work_line *)line)->number;
+    return (wanted > number) - (wanted < number);
+}
+
 struct work_line *work_find(struct work *work, int number) {
-    size_t low = 0, high = work->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (work->lines[middle].number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < work->count && work->lines[low].number == number ? &work->lines[low] : NULL;
+    if (!work->count) return NULL;
+    return bsearch(&number, work->lines, work->count, sizeof *work->lines, compare_number);
 }
 
 // ---- what was drawn ----
