@@ -17,17 +17,6 @@ ranks() {
     "${launch[@]}" -n "$count" "$fumarole" train "$@" >out.txt 2>err.txt </dev/null
 }
 
-cat >alike.py <<'E2'
-# alike.py STEPS A B...: the logs have the steps, each once, with the same losses, terms and norms within 1e-4.
-import json, sys
-logs = [[json.loads(line) for line in open(f"{folder}/log.jsonl")] for folder in sys.argv[2:]]
-for log in logs:
-    assert [line["step"] for line in log] == list(range(1, int(sys.argv[1]) + 1)), [line["step"] for line in log]
-    for line, first in zip(log, logs[0]):
-        for key in first.keys() - {"seconds", "samples_per_second"}:
-            assert abs(line[key] - first[key]) <= 1e-4 * max(1, abs(first[key])), (line, first)
-E2
-
 # ---- one, two and three ranks, with unequal parts of the batch ----
 
 vae=(--data digits --steps 12 --batch 4 --set model.hidden=16 --set model.latent=2 --set train.sample_every=0)

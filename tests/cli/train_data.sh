@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Sourced by the scripts that train, after expect.sh: makes data sets and same.py.
+# Sourced by the scripts that train, after expect.sh: makes data sets, same.py and alike.py.
 # shellcheck shell=bash
 
 # digits/ holds 40 pictures of 8 x 8 pixels in MNIST's files, with labels 0 to 9; bad/ a label 77.
@@ -34,6 +34,17 @@ def tensors(path):
     header.pop("__metadata__")
     return {k: data[8 + size + v["data_offsets"][0]:8 + size + v["data_offsets"][1]] for k, v in header.items()}
 assert tensors(sys.argv[1]) == tensors(sys.argv[2]) != {}
+E2
+
+cat >alike.py <<'E2'
+# alike.py STEPS A B...: the logs have the steps, each once, with the same losses, terms and norms within 1e-4.
+import json, sys
+logs = [[json.loads(line) for line in open(f"{folder}/log.jsonl")] for folder in sys.argv[2:]]
+for log in logs:
+    assert [line["step"] for line in log] == list(range(1, int(sys.argv[1]) + 1)), [line["step"] for line in log]
+    for line, first in zip(log, logs[0]):
+        for key in first.keys() - {"seconds", "samples_per_second"}:
+            assert abs(line[key] - first[key]) <= 1e-4 * max(1, abs(first[key])), (line, first)
 E2
 
 # shellcheck disable=SC2154 # set by expect.sh
