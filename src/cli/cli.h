@@ -142,7 +142,7 @@ char *cli_copy(const char *text);
 char *cli_join(const char *dir, const char *name);
 
 // Opens a file of text to read. Prints the error and returns NULL on failure. A signal ends the
-// wait for a pipe that nobody writes to.
+// wait for a pipe without a writer.
 FILE *cli_open_text(const char *path);
 
 // Returns the whole of a file (NULL: standard input), at most `limit` bytes, without a byte order

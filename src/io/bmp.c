@@ -94,11 +94,12 @@ static enum fum_result decode(const struct fum_image_file *file, struct fum_bitm
                          "%s: cannot decode the BMP: %s", file->where, why ? why : "damaged");
 }
 
-// Returns NULL: a BMP has no place for texts.
-static char *find_text(const struct fum_image_file *file, const char *key) {
+// Finds nothing: a BMP has no place for texts.
+static bool find_text(const struct fum_image_file *file, const char *key, char **text) {
     (void)file;
     (void)key;
-    return NULL;
+    *text = NULL;
+    return true;
 }
 
 const struct fum_image_format fum_image_bmp = {

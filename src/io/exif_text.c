@@ -109,28 +109,35 @@ static struct value find_value(const uint8_t *data, size_t bytes, uint32_t tag, 
     return (struct value){data + at, count};
 }
 
-static char *find_comment(const uint8_t *data, size_t bytes) {
-    const struct value v = find_value(data, bytes, TAG_COMMENT, CODE_BYTES);
-    if (!v.data) return NULL;
-    const uint8_t *text = v.data + CODE_BYTES;
+// The finders below store NULL where the block has no such text, and return false when memory is
+// out.
+static bool find_comment(struct fum_exif_block block, char **text) {
+    const struct value v = find_value(block.data, block.bytes, TAG_COMMENT, CODE_BYTES);
+    if (!v.data) return true;
+    const uint8_t *comment = v.data + CODE_BYTES;
     bool wide = !memcmp(v.data, "UNICODE", CODE_BYTES - 1);
-    return wide ? convert_utf16(text, v.bytes - CODE_BYTES) : copy_text(text, v.bytes - CODE_BYTES);
+    *text = wide ? convert_utf16(comment, v.bytes - CODE_BYTES)
+                 : copy_text(comment, v.bytes - CODE_BYTES);
+    return *text != NULL;
 }
 
-// Returns the maker's note if this program is the maker.
-static char *find_note(const uint8_t *data, size_t bytes) {
+// Finds the maker's note if this program is the maker.
+static bool find_note(struct fum_exif_block block, char **text) {
     static const char maker[] = FUM_IMAGE_REQUEST_KEY;
-    const struct value v = find_value(data, bytes, TAG_NOTE, sizeof maker);
-    if (!v.data || memcmp(v.data, maker, sizeof maker)) return NULL;
-    return copy_text(v.data + sizeof maker, v.bytes - sizeof maker);
+    const struct value v = find_value(block.data, block.bytes, TAG_NOTE, sizeof maker);
+    if (!v.data || memcmp(v.data, maker, sizeof maker)) return true;
+    *text = copy_text(v.data + sizeof maker, v.bytes - sizeof maker);
+    return *text != NULL;
 }
 
-char *fum_exif_find_text(const uint8_t *data, size_t bytes, const char *key) {
-    if (bytes >= 6 && !memcmp(data, "Exif\0\0", 6)) {
-        data += 6;
-        bytes -= 6;
+bool fum_exif_find_text(struct fum_exif_block block, const char *key, char **text) {
+    *text = NULL;
+    if (block.bytes >= 6 && !memcmp(block.data, "Exif\0\0", 6)) {
+        block.data += 6;
+        block.bytes -= 6;
     }
-    if (bytes < 8 || (memcmp(data, "II*\0", 4) && memcmp(data, "MM\0*", 4))) return NULL;
-    if (!strcmp(key, "parameters")) return find_comment(data, bytes);
-    return strcmp(key, FUM_IMAGE_REQUEST_KEY) ? NULL : find_note(data, bytes);
+    if (block.bytes < 8) return true;
+    if (memcmp(block.data, "II*\0", 4) && memcmp(block.data, "MM\0*", 4)) return true;
+    if (!strcmp(key, "parameters")) return find_comment(block, text);
+    return strcmp(key, FUM_IMAGE_REQUEST_KEY) || find_note(block, text);
 }

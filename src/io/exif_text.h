@@ -6,10 +6,13 @@
 
 #include <fumarole/core.h>
 
-// Returns the text with this key, "parameters" or FUM_IMAGE_REQUEST_KEY, as UTF-8, freed with
-// fum_free. NULL: the block has none, or memory is out. A block begins with the byte order, or has
-// "Exif" and two zeros before it.
-char *fum_exif_find_text(const uint8_t *block, size_t bytes, const char *key);
+struct fum_exif_block {
+    const uint8_t *data; // begins with the byte order, or has "Exif" and two zeros before it
+    size_t bytes;
+};
+// Finds the text with this key, "parameters" or FUM_IMAGE_REQUEST_KEY, as UTF-8, freed with
+// fum_free. *text is NULL if the block has none. Returns false when memory is out.
+bool fum_exif_find_text(struct fum_exif_block block, const char *key, char **text);
 
 struct fum_exif_texts {
     const char *parameters;

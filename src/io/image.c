@@ -110,14 +110,17 @@ enum fum_result fum_image_decode(const struct fum_image_file *file, int channels
     } else {
         *bitmap = decoded;
     }
-    if (parameters) *parameters = format->find_text(file, "parameters");
-    return FUM_OK;
+    if (!parameters || format->find_text(file, "parameters", parameters)) return FUM_OK;
+    fum_bitmap_free(bitmap);
+    return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory for its parameters", file->where);
 }
 
-char *fum_image_find_text(const struct fum_image_file *file, const char *key) {
+bool fum_image_find_text(const struct fum_image_file *file, const char *key, char **text) {
+    *text = NULL;
     for (size_t i = 0; i < FUM_COUNT(formats); i++)
-        if (formats[i]->probe(file->data, file->bytes)) return formats[i]->find_text(file, key);
-    return NULL;
+        if (formats[i]->probe(file->data, file->bytes))
+            return formats[i]->find_text(file, key, text);
+    return true;
 }
 
 enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_bitmap *size,

@@ -61,9 +61,10 @@ enum fum_result fum_image_read_size(const char *path, struct fum_bitmap *size,
 enum fum_result fum_image_measure(const struct fum_image_file *file, struct fum_bitmap *size,
                                   struct fum_error *err);
 
-// Returns a text that a picture of any format carries, without decoding it: "parameters", or
-// another key of a PNG. UTF-8, freed with fum_free. NULL: it has none, or memory is out.
-char *fum_image_find_text(const struct fum_image_file *file, const char *key);
+// Finds a text that a picture of any format carries, without decoding it: "parameters", or another
+// key of a PNG. UTF-8, freed with fum_free. *text is NULL if it has none. Returns false when memory
+// is out.
+bool fum_image_find_text(const struct fum_image_file *file, const char *key, char **text);
 
 // Converts a picture to another number of channels, 1 to 4, in memory of its own.
 enum fum_result fum_bitmap_convert(const struct fum_bitmap *from, int channels,

@@ -16,9 +16,9 @@ struct fum_image_format {
     // Decodes to as many channels as the picture has.
     enum fum_result (*decode)(const struct fum_image_file *file, struct fum_bitmap *bitmap,
                               struct fum_error *err);
-    // Returns the text with this key (UTF-8, freed with fum_free) or NULL. "parameters" are those
-    // that a picture was generated with.
-    char *(*find_text)(const struct fum_image_file *file, const char *key);
+    // Finds the text with this key (UTF-8, freed with fum_free), or NULL. "parameters" are those
+    // that a picture was generated with. Returns false when memory is out.
+    bool (*find_text)(const struct fum_image_file *file, const char *key, char **text);
     // Finds the block of EXIF whose orientation decode does not heed, and its length, or NULL.
     // NULL: the format has none.
     const uint8_t *(*find_exif)(const struct fum_image_file *file, size_t *bytes);

@@ -14,18 +14,20 @@ static bool probe(const uint8_t *begin, size_t bytes) {
 }
 
 // Finds the text in the EXIF block, which is in one of the segments before the picture.
-static char *find_text(const struct fum_image_file *file, const char *key) {
+static bool find_text(const struct fum_image_file *file, const char *key, char **text) {
     enum { EXIF_SEGMENT = 0xe1, SCAN = 0xda, LEAST = 4 };
     const uint8_t *data = file->data;
-    char *text = NULL;
-    for (size_t at = 2; !text && at <= file->bytes && file->bytes - at >= LEAST;) {
+    bool good = true;
+    *text = NULL;
+    for (size_t at = 2; good && !*text && at <= file->bytes && file->bytes - at >= LEAST;) {
         size_t length = (size_t)data[at + 2] << 8 | data[at + 3];
         if (data[at] != 0xff || data[at + 1] == SCAN || length < 2 || length > file->bytes - at - 2)
             break;
-        if (data[at + 1] == EXIF_SEGMENT) text = fum_exif_find_text(data + at + 4, length - 2, key);
+        const struct fum_exif_block block = {data + at + 4, length - 2};
+        if (data[at + 1] == EXIF_SEGMENT) good = fum_exif_find_text(block, key, text);
         at += length + 2;
     }
-    return text;
+    return good;
 }
 
 #ifdef FUM_HAS_JPEG

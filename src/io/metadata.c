@@ -201,9 +201,10 @@ static enum fum_result read_texts(struct fum_metadata **metadata, const struct f
     enum fum_result result = fum_image_measure(file, &size, err);
     if (result == FUM_ERR_UNSUPPORTED) result = FUM_OK; // it is a picture, and its texts are read
     if (result) return result;
-    char *parameters = fum_image_find_text(file, "parameters"),
-         *request = fum_image_find_text(file, FUM_IMAGE_REQUEST_KEY);
-    result = fum_metadata_parse(metadata, parameters, err);
+    char *parameters = NULL, *request = NULL;
+    bool found = fum_image_find_text(file, "parameters", &parameters) &&
+                 fum_image_find_text(file, FUM_IMAGE_REQUEST_KEY, &request);
+    result = found ? fum_metadata_parse(metadata, parameters, err) : no_memory(err);
     if (!result && request) {
         struct owned *o = (struct owned *)*metadata;
         o->metadata.request = fum_arena_strdup(o->arena, request);

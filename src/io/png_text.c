@@ -29,32 +29,36 @@ static bool skip_text(struct chunk *c) {
     return true;
 }
 
-// Decompresses a text. Returns NULL if it is damaged or longer than the limit.
-static uint8_t *decompress(const struct chunk *c, size_t *bytes) {
+// Decompresses a text, unless it is damaged or longer than the limit: *text is NULL then. Returns
+// false when memory is out.
+static bool decompress(const struct chunk *c, uint8_t **text, size_t *bytes) {
     z_stream z = {.next_in = (uint8_t *)(uintptr_t)c->data, .avail_in = (uInt)c->bytes};
     size_t size = c->bytes * 4 + 1024, used = 0;
     if (size > MAX_TEXT_BYTES) size = MAX_TEXT_BYTES;
-    uint8_t *text = fum_alloc(size, 1);
-    int status = text && inflateInit(&z) == Z_OK ? Z_OK : Z_MEM_ERROR;
-    bool begun = status == Z_OK;
+    int status = inflateInit(&z);
+    *text = status == Z_OK ? fum_alloc(size, 1) : NULL;
+    if (!*text) status = Z_MEM_ERROR;
     while (status == Z_OK) {
-        z.next_out = text + used;
+        z.next_out = *text + used;
         z.avail_out = (uInt)(size - used);
         status = inflate(&z, Z_NO_FLUSH);
         used = size - z.avail_out;
         if (status != Z_OK || z.avail_out) continue;
-        uint8_t *grown = size < MAX_TEXT_BYTES ? fum_realloc(text, size * 2, 1) : NULL;
-        if (!grown) break;
-        text = grown;
+        if (size >= MAX_TEXT_BYTES) break;
+        uint8_t *grown = fum_realloc(*text, size * 2, 1);
+        if (grown)
+            *text = grown;
+        else
+            status = Z_MEM_ERROR;
         size *= 2;
     }
-    if (begun) inflateEnd(&z);
+    inflateEnd(&z); // which takes a stream that did not begin, too
     if (status != Z_STREAM_END) {
-        fum_free(text);
-        return NULL;
+        fum_free(*text);
+        *text = NULL;
     }
     *bytes = used;
-    return text;
+    return status != Z_MEM_ERROR;
 }
 
 // Converts Latin-1, or copies UTF-8 with U+FFFD for what is damaged, up to the first zero.
@@ -69,50 +73,58 @@ static char *convert(const uint8_t *data, size_t bytes, bool utf8) {
     return text;
 }
 
-static char *convert_compressed(const struct chunk *c, bool utf8) {
+static bool convert_compressed(const struct chunk *c, bool utf8, char **text) {
     size_t bytes = 0;
-    uint8_t *data = decompress(c, &bytes);
-    char *text = data ? convert(data, bytes, utf8) : NULL;
+    uint8_t *data = NULL;
+    bool good = decompress(c, &data, &bytes);
+    if (data) *text = convert(data, bytes, utf8);
     fum_free(data);
-    return text;
+    return good && (!data || *text);
 }
 
-// Returns the text of a chunk with this key; NULL: it has another one, or is damaged.
-static char *chunk_text(const char *type, struct chunk c, const char *key) {
+// Finds the text of a chunk with this key; NULL: it has another one, or is damaged. Returns false
+// when memory is out.
+static bool chunk_text(const char *type, struct chunk c, const char *key, char **text) {
     size_t key_bytes = strlen(key) + 1;
     bool international = !memcmp(type, "iTXt", 4), compressed = !memcmp(type, "zTXt", 4);
-    if (c.bytes < key_bytes || memcmp(c.data, key, key_bytes)) return NULL;
+    if (c.bytes < key_bytes || memcmp(c.data, key, key_bytes)) return true;
     c.data += key_bytes;
     c.bytes -= key_bytes;
     size_t flags = 2 * (size_t)international + (size_t)compressed;
-    if (c.bytes < flags) return NULL;
+    if (c.bytes < flags) return true;
     if (international) compressed = c.data[0] != 0;
     c.data += flags;
     c.bytes -= flags;
-    if (international && !(skip_text(&c) && skip_text(&c))) return NULL; // language, translated key
-    return compressed ? convert_compressed(&c, international)
-                      : convert(c.data, c.bytes, international);
+    if (international && !(skip_text(&c) && skip_text(&c))) return true; // language, translated key
+    if (compressed) return convert_compressed(&c, international, text);
+    *text = convert(c.data, c.bytes, international);
+    return *text != NULL;
 }
 
-char *fum_png_find_text(const struct fum_image_file *file, const char *key) {
+static bool is_text(const char *type) {
+    return !memcmp(type, "tEXt", 4) || !memcmp(type, "zTXt", 4) || !memcmp(type, "iTXt", 4);
+}
+
+bool fum_png_find_text(const struct fum_image_file *file, const char *key, char **text) {
     const uint8_t *png = file->data;
     size_t bytes = file->bytes;
     char *comment = NULL;
-    for (size_t at = FUM_PNG_SIGNATURE; at <= bytes && bytes - at >= 12;) {
+    bool good = true;
+    *text = NULL;
+    for (size_t at = FUM_PNG_SIGNATURE; good && !*text && at <= bytes && bytes - at >= 12;) {
         size_t length = get32(png + at);
         const char *type = (const char *)png + at + 4;
         if (length > bytes - at - 12) break;
-        const struct chunk chunk = {png + at + 8, length};
-        bool text =
-            !memcmp(type, "tEXt", 4) || !memcmp(type, "zTXt", 4) || !memcmp(type, "iTXt", 4);
-        char *found = text ? chunk_text(type, chunk, key) : NULL;
-        if (found) {
-            fum_free(comment);
-            return found;
-        }
-        if (!memcmp(type, "eXIf", 4) && !comment && !strcmp(key, "parameters"))
-            comment = fum_exif_find_text(chunk.data, chunk.bytes, "parameters");
+        const uint8_t *data = png + at + 8;
+        if (is_text(type))
+            good = chunk_text(type, (struct chunk){data, length}, key, text);
+        else if (!memcmp(type, "eXIf", 4) && !comment && !strcmp(key, "parameters"))
+            good = fum_exif_find_text((struct fum_exif_block){data, length}, key, &comment);
         at += length + 12;
     }
-    return comment;
+    if (good && !*text)
+        *text = comment;
+    else
+        fum_free(comment);
+    return good;
 }

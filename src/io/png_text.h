@@ -5,9 +5,9 @@
 
 #include "io/image.h"
 
-// Returns the first text with this key, of a tEXt, zTXt or iTXt chunk, as UTF-8, freed with
-// fum_free. The key "parameters" also finds the comment of an eXIf chunk. NULL: there is none, or
-// memory is out.
-char *fum_png_find_text(const struct fum_image_file *file, const char *key);
+// Finds the first text with this key, of a tEXt, zTXt or iTXt chunk, as UTF-8, freed with fum_free.
+// The key "parameters" also finds the comment of an eXIf chunk. *text is NULL if there is none.
+// Returns false when memory is out.
+bool fum_png_find_text(const struct fum_image_file *file, const char *key, char **text);
 
 #endif

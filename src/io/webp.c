@@ -25,10 +25,11 @@ static const uint8_t *find_exif(const struct fum_image_file *file, size_t *bytes
     return NULL;
 }
 
-static char *find_text(const struct fum_image_file *file, const char *key) {
+static bool find_text(const struct fum_image_file *file, const char *key, char **text) {
     size_t bytes = 0;
     const uint8_t *exif = find_exif(file, &bytes);
-    return exif ? fum_exif_find_text(exif, bytes, key) : NULL;
+    *text = NULL;
+    return !exif || fum_exif_find_text((struct fum_exif_block){exif, bytes}, key, text);
 }
 
 #ifdef FUM_HAS_WEBP

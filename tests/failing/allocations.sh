@@ -35,6 +35,10 @@ run=(info "$FUM_TEST_DATA/model-sd1")
 sweep 997
 run=(info --json "$FUM_TEST_DATA/adapters/lora.safetensors")
 sweep 397
+run=(metadata --json "$FUM_SOURCE_ROOT/docs/images/cat.png")
+sweep 3
+run=(tokenize -m "$FUM_TEST_DATA/model-sd1" --steps 10 --prompt 'a (red:1.3) [ship:boat:4] AND cat BREAK dog')
+sweep 997
 printf '{"text": "a red ship"}\n{"text": "naïve"}\n' >lines.jsonl
 run=(tokenize -m "$FUM_TEST_DATA/model-sd1" --jsonl)
 input=lines.jsonl
@@ -42,6 +46,11 @@ sweep 997
 input=/dev/null
 "$fumarole" bench -q --limits --repeats 2 --json limits.json >out.txt 2>err.txt ||
     complain 'a report to compare'
+same_output=
+run=(convert "$FUM_TEST_DATA/gguf/types.gguf" -o types.safetensors --type f32)
+names=(types.safetensors)
+sweep 29
+same_output=1
 run=(bench --compare limits.json limits.json --html page.html)
 names=(page.html)
 sweep 37

@@ -141,8 +141,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!exact) abort();
     memcpy(exact, file.at, file.count);
     const struct fum_image_file picture = {.data = exact, .bytes = file.count, .where = "fuzz"};
-    char *found = fum_image_find_text(&picture, "parameters"),
-         *request = fum_image_find_text(&picture, FUM_IMAGE_REQUEST_KEY);
+    char *found = NULL, *request = NULL;
+    if (!fum_image_find_text(&picture, "parameters", &found)) abort();
+    if (!fum_image_find_text(&picture, FUM_IMAGE_REQUEST_KEY, &request)) abort();
     if (found) parse(found);
     if (whole && text.count && !noted && !found) abort();
     if (whole && text.count && noted && kind && !request) abort(); // PNG has chunks for it

@@ -112,8 +112,9 @@ static void bitmaps_are_decoded_and_resized(void **state) {
     struct fum_bytes again = {0};
     const struct fum_bitmap_format format = {.name = "png", .parameters = "a fox"};
     ok(fum_bitmap_encode(&to, &format, &again, &err), &err);
-    char *text = fum_image_find_text(
-        &(struct fum_image_file){.data = again.data, .bytes = again.count}, "parameters");
+    char *text = NULL;
+    const struct fum_image_file encoded = {.data = again.data, .bytes = again.count};
+    assert_true(fum_image_find_text(&encoded, "parameters", &text));
     assert_string_equal(text, "a fox");
     fum_free(text);
     fum_bytes_free(&again);
