@@ -14,4 +14,5 @@ PUSH_CONSTANTS(fum_weight_gradient_push) {
     uint tiles_m, tiles_n;
     uint x_skip, dy_skip;
     uint layer; // of the dispatch's first split, among the layers of sums
+    uint zero;  // for touch.glsl
 };

@@ -20,6 +20,8 @@ layout(set = 0, binding = 0) uniform TEXELS x;
 layout(set = 0, binding = 1) uniform TEXELS dy;
 layout(set = 0, binding = 2) writeonly buffer Dw { QUAD dw[]; };
 layout(set = 0, binding = 2) writeonly buffer Layers { vec4 layers[]; };
+layout(set = 0, binding = 3) uniform TEXELS old_dw;
+#include "lib/touch.glsl"
 
 #define LANES gl_WorkGroupSize.x
 #define ROW_QUADS (ROWS / 4u)
@@ -52,13 +54,25 @@ void add_step(uint c, vec4 d0, vec4 d1, vec4 d2, vec4 d3) {
 vec4 load_dy(uint p, uint end, uint col) { return texel_load(dy, dy_skip + min(p, end - 1u) * n_quads + col); }
 
 bool inside;
+uint touched = 0u;
+
+// Touches the lines of a block of one tap. The rows of a block of several lie elsewhere, in part.
+void touch_block(uint tile_m, uint tile_n, uint split) {
+    uint row, count = (PARTIAL != 0u ? layer + splits : 1u) * taps * in_c * n_quads;
+    find_row(tile_m * ROW_QUADS, 0u, row);
+    if (PARTIAL != 0u) row += (layer + split) * taps * in_c;
+    EACH_COL(c) {
+        TOUCH_LINES(texel_load, old_dw, ROWS, row * n_quads + (tile_n * COLS + c) * LANES, n_quads, count, nothing)
+        touched |= nothing;
+    }
+}
 
 void store(uint tile_m, uint r, uint split, uint col, vec4 sum) {
     uint row;
     bool there = find_row(tile_m * ROW_QUADS + r / 4u, r % 4u, row);
     if (!there || !inside || col >= n_quads) return;
-    if (PARTIAL != 0u) layers[((layer + split) * taps * in_c + row) * n_quads + col] = sum;
-    else dw[row * n_quads + col] = quad_store(sum);
+    if (PARTIAL != 0u) layers[((layer + split) * taps * in_c + row) * n_quads + col + touched] = sum;
+    else dw[row * n_quads + col + touched] = quad_store(sum);
 }
 
 void main() {
@@ -69,6 +83,7 @@ void main() {
     uint first = split * split_pixels, end = min(first + split_pixels, pixels), col[COLS];
     EACH_COL(c) col[c] = min((tile_n * COLS + c) * LANES + gl_SubgroupInvocationID, n_quads - 1u);
 
+    touch_block(tile_m, tile_n, split);
     RowQuad rows[FETCHES];
     Pixel at[FETCHES];
     uint term[FETCHES];

@@ -11,4 +11,5 @@ PUSH_CONSTANTS(fum_winograd_input_push) {
     uint in_h, in_w, upsample;
     uint first_in_y; // first input row of the window
     uint x_skip, norm_skip;
+    uint zero; // for touch.glsl
 };

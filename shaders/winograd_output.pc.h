@@ -11,4 +11,5 @@ PUSH_CONSTANTS(fum_winograd_output_push) {
     uint y_skip, residual_skip;
     uint row_begin; // row operand of the first image
     uint row_step;  // 1: each image has its own; 0: all share one
+    uint zero;      // for touch.glsl
 };

@@ -13,6 +13,10 @@ const uint TAPS = TILE + 2u;
 
 INPUT(0, Dy, dy);
 layout(set = 0, binding = 1) writeonly buffer Dm { vec4 dm[]; };
+#if defined(TEXEL_INPUTS)
+#include "lib/touch.glsl"
+INPUT_F32(2, OldDm, old_dm);
+#endif
 
 #include "winograd_output_gradient.pc.h"
 
@@ -35,6 +39,13 @@ void main() {
     uint image = tile / (tiles_x * tile_rows), in_image = tile % (tiles_x * tile_rows);
     uint top = in_image / tiles_x * TILE, left = in_image % tiles_x * TILE;
 
+    uint at = tile * n_quads + n, step = tiles * n_quads;
+#if defined(TEXEL_INPUTS)
+    TOUCH_LINES(input_load_f32, old_dm, TAPS * TAPS, tile * n_quads + quad - gl_LocalInvocationID.x, step, TAPS * TAPS * step,
+                nothing)
+    at += nothing;
+#endif
+
     vec4 t[6][4]; // A dy
     [[unroll]] for (uint j = 0u; j < TILE; j++) {
         vec4 d[4];
@@ -47,7 +58,6 @@ void main() {
         TRANSFORM(PUT_COLUMN, d[0], d[1], d[2], d[3])
     }
     if (quad >= n_quads || group / blocks >= tiles) return;
-    uint at = tile * n_quads + n, step = tiles * n_quads;
     [[unroll]] for (uint i = 0u; i < TAPS; i++) {
         TRANSFORM(PUT_POINT, t[i][0], t[i][1], t[i][2], t[i][3])
     }

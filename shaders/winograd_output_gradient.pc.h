@@ -8,4 +8,5 @@ PUSH_CONSTANTS(fum_winograd_output_gradient_push) {
     uint tiles_x;      // tiles of a row of tiles
     uint tile_rows;    // rows of tiles of one image
     uint out_h, out_w; // rows of one image, pixels of a row
+    uint zero;         // for touch.glsl
 };

@@ -99,6 +99,7 @@ void sum_block() {
 void main() {
     uint tile_m, tile_n;
     find_block(tile_m, tile_n);
+    touch_block(tile_m, tile_n);
     gemm_clear();
     sum_block();
     finish_block(tile_m, tile_n);

@@ -5,6 +5,8 @@
 
 uint pair_col(uint tile, uint c) { return (tile * (COLS / 2u) + c / 2u) * LANES_N + lane_n(); }
 
+void touch_block(uint tile_m, uint tile_n) {} // only CPU drivers gain from it
+
 void find_columns(uint tile) {
     EACH_COL(c) {
         if (GATE == 0u) col[c] = min(tile_col(tile, c), n_quads - 1u);

@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The columns of a block of lib/gemm_texel.glsl, and its end.
 #include "lib/gemm_matmul.glsl"
+#include "lib/touch.glsl"
+
+layout(set = 0, binding = 6) uniform TEXELS old_y;
+
+// Touches the lines of a block that is not gated.
+void touch_block(uint tile_m, uint tile_n) {
+    uint first = y_skip + (batch * rows + tile_row(tile_m, 0u)) * n_quads, count = y_skip + batches * rows * n_quads;
+    EACH_COL(c) {
+        TOUCH_LINES(texel_load, old_y, ROWS, first + (tile_n * COLS + c) * LANES, n_quads, count, nothing)
+        touched |= nothing;
+    }
+}
 
 // If GATE, the tile's columns are values and their gates. They are a lane's two columns if it has two, else those of
 // the lower and of the upper half of the lanes.

@@ -17,6 +17,10 @@ const uint TAPS = TILE + 2u;
 INPUT(0, X, x);
 INPUT_F32(1, Norm, norm); // [image][scale, shift][quad]
 layout(set = 0, binding = 2) writeonly buffer V { vec4 v[]; };
+#if defined(TEXEL_INPUTS)
+#include "lib/touch.glsl"
+INPUT_F32(3, OldV, old_v);
+#endif
 
 #include "winograd_input.pc.h"
 
@@ -45,6 +49,12 @@ void main() {
         shift = input_load_f32(norm, norm_skip + (image * 2u + 1u) * k_quads + k);
     }
 
+    uint at = tile * k_quads + k, step = tiles * k_quads;
+#if defined(TEXEL_INPUTS)
+    TOUCH_LINES(input_load_f32, old_v, TAPS * TAPS, tile * k_quads + quad - gl_LocalInvocationID.x, step, TAPS * TAPS * step, nothing)
+    at += nothing;
+#endif
+
     vec4 t[6][6]; // B^T d
     [[unroll]] for (uint j = 0u; j < TAPS; j++) {
         vec4 d[6];
@@ -60,7 +70,6 @@ void main() {
         TRANSFORM(PUT_COLUMN, d[0], d[1], d[2], d[3], d[4], d[5])
     }
     if (quad >= k_quads || group / blocks >= tiles) return;
-    uint at = tile * k_quads + k, step = tiles * k_quads;
     [[unroll]] for (uint i = 0u; i < TAPS; i++) {
         TRANSFORM(PUT_POINT, t[i][0], t[i][1], t[i][2], t[i][3], t[i][4], t[i][5])
     }

@@ -17,6 +17,10 @@ INPUT(1, Bias, bias);
 INPUT(2, Row, row);
 INPUT(3, Residual, residual);
 layout(set = 0, binding = 4) writeonly buffer Y { QUAD y[]; };
+#if defined(TEXEL_INPUTS)
+#include "lib/touch.glsl"
+INPUT(5, OldY, old_y);
+#endif
 
 #include "winograd_output.pc.h"
 
@@ -40,6 +44,16 @@ void main() {
     uint top = in_image / tiles_x * TILE, left = in_image % tiles_x * TILE;
     uint at = tile * n_quads + n, step = tiles * n_quads;
 
+    uint touched = 0u;
+#if defined(TEXEL_INPUTS)
+    uint pixels = tiles / (tiles_x * tile_rows) * out_h * out_w;
+    [[unroll]] for (uint i = 0u; i < TILE; i++) {
+        uint first = y_skip + ((image * out_h + top + i) * out_w + left) * n_quads + quad - gl_LocalInvocationID.x;
+        TOUCH_LINES(input_load, old_y, TILE, first, n_quads, y_skip + pixels * n_quads, nothing)
+        touched |= nothing;
+    }
+#endif
+
     vec4 t[4][6]; // A^T m
     [[unroll]] for (uint j = 0u; j < TAPS; j++) {
         vec4 d[6];
@@ -57,7 +71,7 @@ void main() {
             uint pixel = (image * out_h + min(top + i, out_h - 1u)) * out_w + min(left + j, out_w - 1u);
             vec4 sum = act_apply(ACT, o[j] + add);
             if ((EPILOGUE & 4u) != 0u) sum += input_load(residual, residual_skip + pixel * n_quads + n);
-            if (inside && top + i < out_h && left + j < out_w) y[y_skip + pixel * n_quads + n] = quad_store(sum);
+            if (inside && top + i < out_h && left + j < out_w) y[y_skip + pixel * n_quads + n + touched] = quad_store(sum);
         }
     }
 }

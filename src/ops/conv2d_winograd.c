@@ -204,7 +204,7 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
     struct fum_dispatch *d =
         emit_tiles(list, texels ? "winograd_input_texel" : "winograd_input", w, quads);
     if (!d) return false;
-    d->texels = texels ? 3 | 1u << (FUM_TEXELS_F32 + 1) : 0;
+    d->texels = texels ? 11 | 10u << FUM_TEXELS_F32 : 0;
     FUM_EMIT_SPECS(d, norm, norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE,
                    (uint32_t)w->tile);
     const struct fum_part lines = {w->part.batch, w->part.batches, first_y, w->out_rows};
@@ -228,6 +228,7 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
     else
         fum_emit_bind(d, d->bind[0]);
     fum_emit_bind(d, fum_bind_scratch(w->u_bytes, w->v_bytes, true));
+    if (texels) fum_emit_again(d);
     FUM_EMIT_PUSH(d, push);
     return true;
 }
@@ -285,7 +286,7 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
     struct fum_dispatch *d =
         emit_tiles(list, texels ? "winograd_output_texel" : "winograd_output", w, quads);
     if (!d) return false;
-    d->texels = texels ? 15 | 1u << FUM_TEXELS_F32 : 0;
+    d->texels = texels ? 47 | 1u << FUM_TEXELS_F32 : 0;
     FUM_EMIT_SPECS(d, (uint32_t)call->attr[FUM_CONV_ACT], fum_gemm_epilogue_of(call),
                    (uint32_t)w->tile);
     bool own_row = call->has[FUM_GEMM_ROW] && fum_shape_rows(&call->in[FUM_GEMM_ROW].shape) > 1;
@@ -308,6 +309,7 @@ static bool add_output(struct fum_dispatches *list, const struct work *w) {
     fum_emit_bind(d, bind[0]);
     for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++) fum_emit_bind(d, bind[i]);
     push.y_skip = fum_emit_rows(list, d, FUM_OUT, out);
+    if (texels) fum_emit_again(d);
     FUM_EMIT_PUSH(d, push);
     return true;
 }

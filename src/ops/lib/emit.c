@@ -99,6 +99,13 @@ uint32_t fum_emit_rows(const struct fum_dispatches *list, struct fum_dispatch *d
     return skip;
 }
 
+int fum_emit_again(struct fum_dispatch *d) {
+    struct fum_dispatch_bind bind = d->bind[d->num_bind - 1];
+    bind.write = false;
+    fum_emit_bind(d, bind);
+    return d->num_bind - 1;
+}
+
 void fum_emit_operand(struct fum_dispatch *d, int operand) {
     fum_emit_bind(d, (struct fum_dispatch_bind){.operand = operand, .write = operand == FUM_OUT});
 }

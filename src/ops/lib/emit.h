@@ -58,6 +58,9 @@ void fum_emit_bind(struct fum_dispatch *d, struct fum_dispatch_bind bind);
 // Adds rows of an operand as the next binding and returns the quads before the first.
 uint32_t fum_emit_rows(const struct fum_dispatches *list, struct fum_dispatch *d, int operand,
                        struct fum_rows rows);
+// Adds the last binding once more, for reading. Returns the new one's number. Kernels of texels
+// touch through it what they are about to write (shaders/lib/touch.glsl).
+int fum_emit_again(struct fum_dispatch *d);
 // Adds all of an operand, written if it is FUM_OUT, without checking its size.
 void fum_emit_operand(struct fum_dispatch *d, int operand);
 // Does the same, but returns false, with list->why, if it exceeds a binding.

@@ -194,6 +194,7 @@ static void bind_part(const struct job *job, struct fum_dispatch *d, const struc
         d->bind[1] = fum_bind_rows(job->list, FUM_GEMM_W, fum_gemm_w_rows(g, part, job->own_w),
                                    &push->w_skip);
     push->residual_skip = fum_gemm_bind_epilogue(job->list, call, first, count, d->bind);
+    if (d->texels) d->texels |= 1u << fum_emit_again(d);
 }
 
 static bool add_part(const struct job *job, const struct fum_part *part) {
@@ -268,6 +269,7 @@ bool fum_gemm_emit_product(struct fum_dispatches *list, const struct fum_gemm_pr
     fum_emit_bind(d, p->w);
     for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++) fum_emit_bind(d, p->x);
     fum_emit_bind(d, p->y);
+    if (d->texels) d->texels |= 1u << fum_emit_again(d);
     const struct fum_matmul_push push = {
         .k_size = (uint32_t)p->k,
         .n_size = (uint32_t)p->n,

@@ -91,6 +91,12 @@ static struct fum_weight_gradient_push push_of(const struct job *job, const stru
     };
 }
 
+// Lets a kernel of texels touch what it writes: sums in f32, or dw in its type.
+static void touch_sums(struct fum_dispatch *d, bool f32) {
+    int again = fum_emit_again(d);
+    d->texels |= 1u << again | (uint32_t)f32 << (FUM_TEXELS_F32 + again);
+}
+
 static bool add_part(const struct job *job, const struct part *part) {
     const struct fum_conv_gradient *c = &job->conv;
     const struct fum_weight_kernel *k = job->kernel;
@@ -111,6 +117,7 @@ static bool add_part(const struct job *job, const struct part *part) {
         fum_emit_bind(d, fum_bind_scratch(0, job->list->scratch_bytes, true));
     else
         fum_emit_operand(d, FUM_OUT);
+    if (d->texels) touch_sums(d, job->layers > 1);
     FUM_EMIT_PUSH(d, push);
     return true;
 }
@@ -182,6 +189,7 @@ bool fum_weight_gradient_emit_layers(struct fum_dispatches *list,
     fum_emit_bind(d, l->x);
     fum_emit_bind(d, l->dy);
     fum_emit_bind(d, l->sums);
+    touch_sums(d, true);
     const struct fum_weight_gradient_push push = {
         .in_h = 1,
         .in_w = (uint32_t)pixels,
