@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Adds the rows of the time embedding that residual blocks and norms read.
 #include "model/unet_time.h"
 
 #include <stdarg.h>

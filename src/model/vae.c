@@ -153,37 +153,65 @@ static fum_tensor *decode_kl(fum_graph *graph, const struct fum_vae_config *v, c
     return x;
 }
 
+const struct fum_nn_conv fum_vae_halving = {.stride = 2, .pad = FUM_NN_NO_PAD, .pad_end = 1};
+
+int fum_vae_tail_level(const struct fum_vae_config *v, int block) {
+    return block < v->num_blocks ? v->num_blocks - 1 - block : 0;
+}
+
+int fum_vae_tail_channels(const struct fum_vae_config *v, int block) {
+    return block ? v->channels[block - 1] : v->in_channels;
+}
+
+// Adds the encoder from block `first` on, and quant_conv, which gives `channels`.
+static fum_tensor *encode_from(struct fum_nn *nn, const struct fum_vae_config *v, fum_tensor *x,
+                               int first, int channels) {
+    size_t mark = fum_nn_enter(nn, "encoder");
+    if (first == 0) x = fum_nn_conv(nn, "conv_in", fum_nn_stored(nn, x), v->channels[0], NULL);
+    for (int i = first; i < v->num_blocks; i++) {
+        size_t block = fum_nn_enter(nn, "down_blocks.%d", i);
+        for (int j = 0; j < v->layers; j++) x = resblock(nn, v, j, x, v->channels[i]);
+        if (i + 1 < v->num_blocks) x = fum_nn_downsample(nn, "downsamplers.0", x, &fum_vae_halving);
+        fum_nn_leave(nn, block);
+    }
+    x = conv_out(nn, v, mid_block(nn, v, x), channels);
+    fum_nn_leave(nn, mark);
+    if (v->quant_conv)
+        x = fum_nn_conv(nn, "quant_conv", x, v->code_channels, &(struct fum_nn_conv){.kernel = 1});
+    return x;
+}
+
 fum_tensor *fum_vae_encode_codes(fum_graph *graph, const struct fum_vae_config *v,
                                  const char *prefix, fum_tensor *pixels, int encoder_channels) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
-    static const struct fum_nn_conv halve = {.stride = 2, .pad = FUM_NN_NO_PAD, .pad_end = 1};
-    size_t mark = fum_nn_enter(&nn, "encoder");
-    fum_tensor *x = fum_nn_conv(&nn, "conv_in", fum_nn_stored(&nn, pixels), v->channels[0], NULL);
-    for (int i = 0; i < v->num_blocks; i++) {
-        size_t block = fum_nn_enter(&nn, "down_blocks.%d", i);
-        for (int j = 0; j < v->layers; j++) x = resblock(&nn, v, j, x, v->channels[i]);
-        if (i + 1 < v->num_blocks) x = fum_nn_downsample(&nn, "downsamplers.0", x, &halve);
-        fum_nn_leave(&nn, block);
-    }
-    x = conv_out(&nn, v, mid_block(&nn, v, x), encoder_channels);
-    fum_nn_leave(&nn, mark);
-    if (v->quant_conv)
-        x = fum_nn_conv(&nn, "quant_conv", x, v->code_channels, &(struct fum_nn_conv){.kernel = 1});
-    return x;
+    return encode_from(&nn, v, pixels, 0, encoder_channels);
+}
+
+// Adds the encoder from block `first` on, and the mean and the variance that it gives.
+static void add_moments(struct fum_nn *nn, const struct fum_vae_config *v, fum_tensor *x, int first,
+                        struct fum_vae_moments *moments) {
+    x = encode_from(nn, v, x, first, v->code_channels);
+    moments->mean = fum_nn_slice(nn, "mean", x, (struct fum_nn_range){3, 0, v->latent_channels});
+    fum_tensor *logvar =
+        fum_nn_slice(nn, NULL, x, (struct fum_nn_range){3, v->latent_channels, v->latent_channels});
+    struct fum_attr range[] = {{"min", -30}, {"max", 20}, {0}};
+    moments->logvar =
+        logvar ? fum_graph_add(nn->graph, "clamp", "logvar", FUM_INPUTS(logvar), range) : NULL;
 }
 
 static void encode_kl(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
                       fum_tensor *pixels, struct fum_vae_moments *moments) {
     struct fum_nn nn;
     fum_nn_init(&nn, graph, prefix);
-    fum_tensor *x = fum_vae_encode_codes(graph, v, prefix, pixels, v->code_channels);
-    moments->mean = fum_nn_slice(&nn, "mean", x, (struct fum_nn_range){3, 0, v->latent_channels});
-    fum_tensor *logvar = fum_nn_slice(
-        &nn, NULL, x, (struct fum_nn_range){3, v->latent_channels, v->latent_channels});
-    struct fum_attr range[] = {{"min", -30}, {"max", 20}, {0}};
-    moments->logvar =
-        logvar ? fum_graph_add(graph, "clamp", "logvar", FUM_INPUTS(logvar), range) : NULL;
+    add_moments(&nn, v, pixels, 0, moments);
+}
+
+void fum_vae_encode_tail(fum_graph *graph, const struct fum_vae_config *v, fum_tensor *x, int block,
+                         struct fum_vae_moments *moments) {
+    struct fum_nn nn;
+    fum_nn_init(&nn, graph, NULL);
+    add_moments(&nn, v, x, block, moments);
 }
 
 const struct fum_vae_kind fum_vae_kl = {.class_name = "AutoencoderKL",

@@ -23,7 +23,7 @@ struct fum_vae_kind {
     void (*encode)(fum_graph *graph, const struct fum_vae_config *v, const char *prefix,
                    fum_tensor *pixels, struct fum_vae_moments *moments);
     bool posterior; // its latents are drawn from a distribution
-    bool banded;    // can decode in bands, see vae_passes.h
+    bool banded;    // can work in bands, see vae_passes.h
     bool fits_f16;  // never overflows f16, whatever the family's VAE does
 };
 extern const struct fum_vae_kind fum_vae_kl, fum_vae_tiny;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "pipeline/band_norm.h"
 #include "pipeline/compile.h"
 
 #include <math.h>
@@ -18,28 +19,24 @@ struct sheet {
     size_t row_bytes; // of one row of pixels
 };
 
-// Statistics of every channel, over all rows seen so far.
-struct moments {
-    double *mean, *m2, count;
-    int channels;
-};
-
 // One pass, compiled for bands of `rows`.
 struct band {
     struct fum_compiled g;
     int rows;
     bool cyclic; // the first row follows the last: the caller gives the rows around the picture
     fum_tensor *x, *input, *factors, *range, *y, *stats;
+    fum_tensor *logvar; // of the tail, whose mean is y
 };
 
 struct job {
     fum_pipeline *pipe;
+    struct fum_component *component;
     struct fum_bands *bands;
-    struct sheet x, input;  // the value before the pass; the residual block's input
-    struct moments moments; // of x
-    uint64_t activations;   // the most of any pass
-    float *stats;           // as read back
-    uint8_t *gathered;      // rows of a band that go around the picture
+    const float *pixels;   // that the first pass of the encoder reads in place of x; NULL: none
+    struct sheet x, input; // the value before the pass; the residual block's input
+    struct fum_channel_moments moments; // of x
+    float *stats;                       // as read back
+    uint8_t *gathered;                  // rows of a band that go around the picture
     struct fum_error *err;
 };
 
@@ -60,101 +57,6 @@ static bool sheet_make(struct sheet *s, int height, int width, const fum_tensor 
     s->row_bytes = (size_t)fum_desc_row_bytes(&like->desc) * (size_t)width;
     s->data = fum_alloc((size_t)height, s->row_bytes);
     return s->data != NULL;
-}
-
-// ---- statistics ----
-
-static void moments_free(struct moments *m) {
-    fum_free(m->mean);
-    fum_free(m->m2);
-    *m = (struct moments){0};
-}
-
-static bool moments_make(struct moments *m, int channels) {
-    moments_free(m);
-    m->mean = fum_calloc((size_t)channels, sizeof *m->mean);
-    m->m2 = fum_calloc((size_t)channels, sizeof *m->m2);
-    m->channels = channels;
-    return m->mean && m->m2;
-}
-
-// Mean, sum of squared differences from it, and number of values.
-struct sums {
-    double mean, m2, count;
-};
-
-// Adds values to the sums (Chan, Golub and LeVeque, "Updating formulae", 1979).
-static void merge_sums(struct sums *to, const struct sums *other) {
-    double delta = other->mean - to->mean, all = to->count + other->count;
-    to->mean += delta * other->count / all;
-    to->m2 += other->m2 + delta * delta * to->count * other->count / all;
-    to->count = all;
-}
-
-// Adds chunks [chunks, 2, channels] of `rows` rows as channel_stats cut them.
-static void moments_add(struct moments *m, const float *stats, int64_t chunks, int64_t rows) {
-    int64_t each = FUM_DIV_UP(rows, chunks);
-    for (int64_t k = 0; k < chunks; k++) {
-        int64_t first = FUM_MIN(k * each, rows), count = FUM_MIN(each, rows - first);
-        const float *s = stats + 2 * k * m->channels;
-        if (!count) break;
-        for (int c = 0; c < m->channels; c++) {
-            struct sums sums = {m->mean[c], m->m2[c], m->count};
-            merge_sums(&sums,
-                       &(struct sums){(double)s[c], (double)s[m->channels + c], (double)count});
-            m->mean[c] = sums.mean;
-            m->m2[c] = sums.m2;
-        }
-        m->count += (double)count;
-    }
-}
-
-static bool moments_finite(const struct moments *m) {
-    for (int c = 0; c < m->channels; c++)
-        if (!isfinite(m->mean[c]) || !isfinite(m->m2[c])) return false;
-    return true;
-}
-
-static enum fum_result read_weight(struct job *job, const char *norm, const char *part,
-                                   float *values, int channels) {
-    char name[96];
-    struct fum_view view;
-    const struct fum_weight_source *source = job->pipe->vae->source;
-    snprintf(name, sizeof name, "%s.%s", norm, part);
-    int64_t count = 1;
-    bool found = source->find(source->user, name, &view);
-    for (int i = 0; found && i < view.rank; i++) count *= view.dim[i];
-    if (!found || count != channels)
-        return fum_error_set(job->err, FUM_ERR_FORMAT, "vae: tensor %s %s", name,
-                             found ? "has another size than the model needs"
-                                   : "is missing from the model's files");
-    void *copy = NULL;
-    enum fum_result result =
-        fum_view_load(&view, (uint64_t)channels * fum_dtype_size(view.dtype), &copy, job->err);
-    if (!result) fum_convert_to_f32(values, view.data, view.dtype, (size_t)channels);
-    if (!result) fum_view_scale(&view, 0, values, (size_t)channels);
-    fum_free(copy);
-    return result;
-}
-
-// Makes the norm a scale and a shift for every channel of x: factors [2, channels].
-static enum fum_result make_factors(struct job *job, const char *norm, float *factors) {
-    const struct moments *m = &job->moments;
-    int groups = job->pipe->view->vae.groups, channels = m->channels, each = channels / groups;
-    enum fum_result result = read_weight(job, norm, "weight", factors, channels);
-    if (!result) result = read_weight(job, norm, "bias", factors + channels, channels);
-    for (int first = 0; first < groups * each && !result; first += each) {
-        struct sums sums = {m->mean[first], m->m2[first], m->count};
-        for (int c = first + 1; c < first + each; c++)
-            merge_sums(&sums, &(struct sums){m->mean[c], m->m2[c], m->count});
-        double inverse = 1 / sqrt(sums.m2 / (m->count * each) + fum_vae_norm_eps);
-        for (int c = first; c < first + each; c++) {
-            double a = (double)factors[c] * inverse;
-            factors[channels + c] = (float)((double)factors[channels + c] - sums.mean * a);
-            factors[c] = (float)a;
-        }
-    }
-    return result;
 }
 
 // ---- graphs ----
@@ -179,8 +81,13 @@ static void add_stats(struct band *b) {
 // What a band is built for: rows and width of its input, and the last block of the head, or a pass.
 struct band_shape {
     int rows, height, width, block;  // height: of the whole
-    const struct fum_vae_pass *pass; // NULL: the head
+    const struct fum_vae_pass *pass; // NULL: the head, or the tail
+    bool encodes;
 };
+
+static struct fum_component *component_of(const fum_pipeline *pipe, bool encodes) {
+    return encodes ? pipe->vae_encoder : pipe->vae;
+}
 
 // Builds the head: the first blocks, up to `block`, of the whole picture.
 static void build_head(const fum_pipeline *pipe, struct band *b, const struct band_shape *s) {
@@ -192,9 +99,25 @@ static void build_head(const fum_pipeline *pipe, struct band *b, const struct ba
     b->y = fum_vae_decode_head(graph, config, NULL, fum_vae_unscale(graph, config, b->x), s->block);
 }
 
+// Builds the tail: the blocks of the encoder from `block` on, of the whole picture.
+static void build_tail(const fum_pipeline *pipe, struct band *b, const struct band_shape *s) {
+    const struct fum_vae_config *config = &pipe->view->vae;
+    fum_graph *graph = b->g.graph;
+    struct fum_vae_moments moments = {0};
+    b->x = fum_graph_input(
+        graph, "x",
+        (struct fum_shape){4, {1, s->rows, s->width, fum_vae_tail_channels(config, s->block)}},
+        pipe->vae_encoder->storage, FUM_STAGE_STEP);
+    fum_vae_encode_tail(graph, config, b->x, s->block, &moments);
+    b->y = fum_vae_scale(graph, config, moments.mean);
+    b->logvar = moments.logvar;
+    fum_graph_output(graph, b->y, "mean");
+    fum_graph_output(graph, b->logvar, "logvar");
+}
+
 static void build_pass(const fum_pipeline *pipe, struct band *b, const struct band_shape *s) {
     const struct fum_vae_pass *pass = s->pass;
-    enum fum_dtype storage = pipe->vae->storage;
+    enum fum_dtype storage = component_of(pipe, s->encodes)->storage;
     fum_graph *graph = b->g.graph;
     b->x = fum_graph_input(graph, "x", (struct fum_shape){4, {1, s->rows, s->width, pass->in}},
                            storage, FUM_STAGE_STEP);
@@ -202,7 +125,7 @@ static void build_pass(const fum_pipeline *pipe, struct band *b, const struct ba
         b->input = fum_graph_input(graph, "input",
                                    (struct fum_shape){4, {1, s->rows, s->width, pass->input}},
                                    storage, FUM_STAGE_STEP);
-    if (pass->kind != FUM_VAE_UPSAMPLE)
+    if (fum_vae_pass_has_norm(pass))
         b->factors = fum_graph_input(graph, "factors", (struct fum_shape){2, {2, pass->in}},
                                      FUM_F32, FUM_STAGE_STEP);
     b->y = fum_vae_pass_build(graph, pass, b->x, b->input, b->factors);
@@ -210,18 +133,23 @@ static void build_pass(const fum_pipeline *pipe, struct band *b, const struct ba
 
 static enum fum_result build_band(const fum_pipeline *pipe, struct band *b,
                                   const struct band_shape *shape, struct fum_error *err) {
-    bool around = pipe->seamless & FUM_SEAMLESS_Y;
+    const struct fum_component *component = component_of(pipe, shape->encodes);
+    // Pictures are encoded as they are, with zeros around them.
+    enum fum_seamless seamless = shape->encodes ? FUM_SEAMLESS_NONE : pipe->seamless;
+    bool around = seamless & FUM_SEAMLESS_Y;
     *b = (struct band){.rows = shape->rows, .cyclic = around && shape->rows < shape->height};
-    enum fum_result result = fum_graph_create(&b->g.graph, pipe->vae->storage, err);
+    enum fum_result result = fum_graph_create(&b->g.graph, component->storage, err);
     if (result) return result;
-    unsigned axes = fum_seamless_axes(pipe->seamless);
+    unsigned axes = fum_seamless_axes(seamless);
     fum_graph_wrap(b->g.graph, b->cyclic ? axes & ~(unsigned)FUM_GRAPH_HEIGHT : axes);
     if (shape->pass)
         build_pass(pipe, b, shape);
+    else if (shape->encodes)
+        build_tail(pipe, b, shape);
     else
         build_head(pipe, b, shape);
-    add_stats(b);
-    return fum_component_check_graph(pipe->vae, b->g.graph, err);
+    if (!b->logvar) add_stats(b);
+    return fum_component_check_graph(component, b->g.graph, err);
 }
 
 static enum fum_result measure_band(fum_pipeline *pipe, const struct band_shape *shape,
@@ -239,18 +167,41 @@ static uint64_t bytes_needed(const fum_pipeline *pipe, const struct fum_executab
     return pipe->budget ? size->least : size->activations;
 }
 
-// Returns the latest block that the head can go up to within the room; -1 when only the smallest
+// Returns the head up to `block`, or the tail from there on.
+static struct band_shape whole_end(const fum_pipeline *pipe, const struct fum_bands *bands,
+                                   int block) {
+    int level = bands->encodes ? fum_vae_tail_level(&pipe->view->vae, block) : 0;
+    return (struct band_shape){.rows = bands->height << level,
+                               .height = bands->height << level,
+                               .width = bands->width << level,
+                               .block = block,
+                               .encodes = bands->encodes};
+}
+
+// Returns the block of the smallest head or tail: the middle alone.
+static int smallest_end(const fum_pipeline *pipe, const struct fum_bands *bands) {
+    return bands->encodes ? pipe->view->vae.num_blocks : -1;
+}
+
+// Returns the block of the largest head or tail within the room; the smallest one's when only that
 // can be tried. *activations: what it takes.
-static int choose_head(fum_pipeline *pipe, const struct fum_bands *bands, uint64_t *activations) {
-    struct band_shape shape = {
-        .rows = bands->height, .height = bands->height, .width = bands->width};
-    for (shape.block = pipe->view->vae.num_blocks - 1; shape.block >= -1; shape.block--) {
+static int choose_end(fum_pipeline *pipe, const struct fum_bands *bands, uint64_t *activations) {
+    int last = smallest_end(pipe, bands), step = bands->encodes ? 1 : -1;
+    for (int block = bands->encodes ? 0 : pipe->view->vae.num_blocks - 1;; block += step) {
+        const struct band_shape shape = whole_end(pipe, bands, block);
         struct fum_executable_size size;
         enum fum_result result = measure_band(pipe, &shape, &size, NULL);
         *activations = size.activations;
-        if (!result && bytes_needed(pipe, &size) <= bands->room) return shape.block;
+        if (!result && bytes_needed(pipe, &size) <= bands->room) return block;
+        if (block == last) return last;
     }
-    return -1;
+}
+
+// Lists the passes beside that head or tail.
+static int list_passes(const fum_pipeline *pipe, const struct fum_bands *bands, int block,
+                       struct fum_vae_pass *passes) {
+    return bands->encodes ? fum_vae_encode_passes(&pipe->view->vae, block, passes)
+                          : fum_vae_passes(&pipe->view->vae, block, passes);
 }
 
 static int fewest_rows(int height) {
@@ -274,43 +225,47 @@ static enum fum_result choose_rows(fum_pipeline *pipe, struct band_shape *shape,
         int fewer =
             result ? shape->rows / 2 : (int)((double)shape->rows * (double)room / (double)bytes);
         if (fewer >= shape->rows) fewer = shape->rows - 1;
+        if (shape->pass->kind == FUM_VAE_DOWNSAMPLE) fewer -= fewer % 2; // rows are halved
         shape->rows = fewer < fewest ? fewest : fewer;
     }
 }
 
 // Returns a pass over all rows of a picture of these latents.
-static struct band_shape whole_pass(const struct fum_vae_pass *pass, int height, int width) {
-    return (struct band_shape){.rows = height << pass->level,
-                               .height = height << pass->level,
-                               .width = width << pass->level,
-                               .pass = pass};
+static struct band_shape whole_pass(const struct fum_vae_pass *pass,
+                                    const struct fum_bands *bands) {
+    return (struct band_shape){.rows = bands->height << pass->level,
+                               .height = bands->height << pass->level,
+                               .width = bands->width << pass->level,
+                               .pass = pass,
+                               .encodes = bands->encodes};
 }
 
 enum fum_result fum_bands_measure(fum_pipeline *pipe, const struct fum_bands *bands,
                                   uint64_t *activations, struct fum_error *err) {
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
     uint64_t one = 0;
-    int block = choose_head(pipe, bands, activations);
-    int count = fum_vae_passes(&pipe->view->vae, block, passes);
+    int block = choose_end(pipe, bands, activations);
+    int count = list_passes(pipe, bands, block, passes);
     enum fum_result result = FUM_OK;
     for (int i = 0; i < count && !result; i++) {
-        struct band_shape shape = whole_pass(&passes[i], bands->height, bands->width);
+        struct band_shape shape = whole_pass(&passes[i], bands);
         result = choose_rows(pipe, &shape, bands->room, &one, err);
         if (one > *activations) *activations = one;
     }
     return result;
 }
 
-enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint64_t *bytes,
+enum fum_result fum_bands_least(fum_pipeline *pipe, const struct fum_bands *bands, uint64_t *bytes,
                                 struct fum_error *err) {
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
-    struct band_shape head = {.rows = height, .height = height, .width = width, .block = -1};
+    int block = smallest_end(pipe, bands);
+    const struct band_shape end = whole_end(pipe, bands, block);
     struct fum_executable_size size;
-    enum fum_result result = measure_band(pipe, &head, &size, err);
+    enum fum_result result = measure_band(pipe, &end, &size, err);
     *bytes = size.least;
-    int count = fum_vae_passes(&pipe->view->vae, -1, passes);
+    int count = list_passes(pipe, bands, block, passes);
     for (int i = 0; i < count && !result; i++) {
-        struct band_shape shape = whole_pass(&passes[i], height, width);
+        struct band_shape shape = whole_pass(&passes[i], bands);
         shape.rows = fewest_rows(shape.rows);
         result = measure_band(pipe, &shape, &size, err);
         if (size.least > *bytes) *bytes = size.least;
@@ -318,26 +273,27 @@ enum fum_result fum_bands_least(fum_pipeline *pipe, int height, int width, uint6
     return result;
 }
 
-bool fum_bands_possible(fum_pipeline *pipe, int height, int width, struct fum_error *err) {
-    struct band_shape head = {.rows = height, .height = height, .width = width, .block = -1};
+bool fum_bands_possible(fum_pipeline *pipe, const struct fum_bands *bands, struct fum_error *err) {
+    const struct band_shape end = whole_end(pipe, bands, smallest_end(pipe, bands));
     struct fum_executable_size size;
     if (!pipe->view->vae.kind->banded) {
-        fum_error_set(err, FUM_ERR_UNSUPPORTED, "this autoencoder does not decode in bands");
+        fum_error_set(err, FUM_ERR_UNSUPPORTED, "this autoencoder does not work in bands");
         return false;
     }
-    return !measure_band(pipe, &head, &size, err);
+    return !measure_band(pipe, &end, &size, err);
 }
 
 // ---- running ----
 
 static enum fum_result compile_band(struct job *job, struct band *b) {
-    struct fum_component *vae = job->pipe->vae;
-    enum fum_result result = fum_component_compile(vae, &b->g, job->err);
+    struct fum_component *component = job->component;
+    enum fum_result result = fum_component_compile(component, &b->g, job->err);
     if (result) return result;
-    struct fum_executable_stats s, *sum = &vae->stats;
+    struct fum_executable_stats s, *sum = &component->stats;
     fum_executable_get_stats(b->g.exe, &s);
     if (s.activation_bytes > sum->activation_bytes) sum->activation_bytes = s.activation_bytes;
     if (s.weight_bytes > sum->weight_bytes) sum->weight_bytes = s.weight_bytes;
+    if (!b->stats) return FUM_OK;
     fum_free(job->stats);
     job->stats = fum_alloc((size_t)fum_shape_count(&b->stats->desc.shape), sizeof *job->stats);
     return job->stats ? FUM_OK : no_memory(job, "the statistics of a band");
@@ -346,7 +302,7 @@ static enum fum_result compile_band(struct job *job, struct band *b) {
 // What the bands of a pass are put together to.
 struct result {
     struct sheet y;
-    struct moments moments; // of y
+    struct fum_channel_moments moments; // of y
 };
 
 // Rows [first, first + count) of a band's result, which go to row `to` of the whole.
@@ -361,7 +317,7 @@ static enum fum_result run_band(struct job *job, struct band *b, const struct ro
     fum_executable *exe = b->g.exe;
     size_t stats_count = (size_t)fum_shape_count(&b->stats->desc.shape);
     int32_t range[2] = {(int32_t)(rows->first * y->width), (int32_t)(rows->count * y->width)};
-    struct fum_executable_stats s, *sum = &job->pipe->vae->stats;
+    struct fum_executable_stats s, *sum = &job->component->stats;
     enum fum_result result = fum_executable_write_i32(exe, b->range, range, 2, job->err);
     if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, job->err);
     const struct fum_tensor_part part = {b->y, (uint64_t)rows->first * y->row_bytes,
@@ -370,7 +326,8 @@ static enum fum_result run_band(struct job *job, struct band *b, const struct ro
         result =
             fum_executable_read_raw(exe, part, y->data + (size_t)rows->to * y->row_bytes, job->err);
     if (!result) result = fum_executable_read(exe, b->stats, job->stats, stats_count, job->err);
-    if (!result) moments_add(&out->moments, job->stats, b->stats->desc.shape.dim[0], range[1]);
+    if (!result)
+        fum_channel_moments_add(&out->moments, job->stats, b->stats->desc.shape.dim[0], range[1]);
     fum_executable_get_stats(exe, &s);
     for (int i = 0; i < FUM_STAGE_COUNT; i++) {
         sum->dispatches[i] += s.dispatches[i];
@@ -383,6 +340,10 @@ static enum fum_result run_band(struct job *job, struct band *b, const struct ro
 // Writes the rows of a band from `row` on, around the picture where it is outside.
 static enum fum_result write_rows(struct job *job, struct band *b, const fum_tensor *to,
                                   const struct sheet *from, int row) {
+    if (job->pixels && from == &job->x)
+        return fum_executable_write(
+            b->g.exe, to, job->pixels + (size_t)row * (size_t)from->width * (size_t)from->channels,
+            (size_t)b->rows * (size_t)from->width * (size_t)from->channels, job->err);
     if (row < 0 || row + b->rows > from->height) {
         fum_free(job->gathered);
         job->gathered = fum_alloc((size_t)b->rows, from->row_bytes);
@@ -399,13 +360,17 @@ static enum fum_result write_rows(struct job *job, struct band *b, const fum_ten
                                     (uint64_t)b->rows * from->row_bytes, job->err);
 }
 
-// Returns how many rows of a pass's result come from one row of its input.
-static int pass_scale(const struct fum_vae_pass *pass) {
-    return pass->kind == FUM_VAE_UPSAMPLE ? 2 : 1;
+// Returns how many rows of a pass's result come from so many rows of its input.
+static int rows_made(const struct fum_vae_pass *pass, int rows) {
+    if (pass->kind == FUM_VAE_DOWNSAMPLE) return rows / 2;
+    return pass->kind == FUM_VAE_UPSAMPLE ? 2 * rows : rows;
 }
 
 // Returns the first row of the band that follows `done` rows of result.
-static int find_top(const struct band *b, int scale, int done, int height) {
+static int find_top(const struct band *b, const struct fum_vae_pass *pass, int done, int height) {
+    int scale = rows_made(pass, 1);
+    // Halving reads no row above its own.
+    if (pass->kind == FUM_VAE_DOWNSAMPLE) return FUM_MIN(2 * done, height - b->rows);
     if (b->cyclic) return (done - FUM_VAE_PASS_EDGE + scale) / scale - 1;
     int top = done ? (done - FUM_VAE_PASS_EDGE) / scale : 0;
     return FUM_MIN(top, height - b->rows);
@@ -415,14 +380,14 @@ static int find_top(const struct band *b, int scale, int done, int height) {
 // the picture's own edges, and not there either if the picture goes around.
 static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass, struct band *b,
                                 struct result *out) {
-    int scale = pass_scale(pass), height = job->x.height, done = 0;
+    int height = job->x.height, done = 0;
     enum fum_result result = FUM_OK;
     while (done < out->y.height && !result) {
-        int top = find_top(b, scale, done, height);
+        int top = find_top(b, pass, done, height);
         bool inside = b->cyclic || top + b->rows < height;
-        int end =
-            FUM_MIN(scale * (top + b->rows) - (inside ? FUM_VAE_PASS_EDGE : 0), out->y.height);
-        const struct rows rows = {done - scale * top, end - done, done};
+        int end = FUM_MIN(rows_made(pass, top + b->rows) - (inside ? FUM_VAE_PASS_EDGE : 0),
+                          out->y.height);
+        const struct rows rows = {done - rows_made(pass, top), end - done, done};
         result = write_rows(job, b, b->x, &job->x, top);
         if (!result && b->input) result = write_rows(job, b, b->input, &job->input, top);
         if (!result) result = run_band(job, b, &rows, out);
@@ -433,14 +398,11 @@ static enum fum_result run_pass(struct job *job, const struct fum_vae_pass *pass
 
 static void result_free(struct result *out) {
     sheet_free(&out->y);
-    moments_free(&out->moments);
+    fum_channel_moments_free(&out->moments);
 }
 
 static enum fum_result do_head(struct job *job, const float *latents, int block) {
-    const struct band_shape shape = {.rows = job->bands->height,
-                                     .height = job->bands->height,
-                                     .width = job->bands->width,
-                                     .block = block};
+    const struct band_shape shape = whole_end(job->pipe, job->bands, block);
     struct band b;
     struct result out = {0};
     enum fum_result result = build_band(job->pipe, &b, &shape, job->err);
@@ -451,7 +413,7 @@ static enum fum_result do_head(struct job *job, const float *latents, int block)
     if (!result) {
         const int64_t *dim = b.y->desc.shape.dim;
         if (!sheet_make(&out.y, (int)dim[1], (int)dim[2], b.y) ||
-            !moments_make(&out.moments, (int)dim[3]))
+            !fum_channel_moments_make(&out.moments, (int)dim[3]))
             result = no_memory(job, "the decoder's values");
     }
     if (!result) result = run_band(job, &b, &(struct rows){0, out.y.height, 0}, &out);
@@ -464,14 +426,17 @@ static enum fum_result do_head(struct job *job, const float *latents, int block)
 // Makes a pass's bands ready: their rows chosen, compiled, the norm before them written.
 static enum fum_result begin_pass(struct job *job, const struct fum_vae_pass *pass,
                                   struct band *b) {
-    struct band_shape shape = {
-        .rows = job->x.height, .height = job->x.height, .width = job->x.width, .pass = pass};
+    struct band_shape shape = {.rows = job->x.height,
+                               .height = job->x.height,
+                               .width = job->x.width,
+                               .pass = pass,
+                               .encodes = job->bands->encodes};
     char norm[80];
     uint64_t activations = 0;
     float *factors = fum_alloc((size_t)pass->in, 2 * sizeof *factors);
     enum fum_result result = factors ? FUM_OK : no_memory(job, "a norm");
     if (!result && fum_vae_pass_norm(pass, norm, sizeof norm))
-        result = make_factors(job, norm, factors);
+        result = fum_band_norm_factors(job->component, &job->moments, norm, factors, job->err);
     if (!result) result = choose_rows(job->pipe, &shape, job->bands->room, &activations, job->err);
     if (!result) result = build_band(job->pipe, b, &shape, job->err);
     if (!result) result = compile_band(job, b);
@@ -489,19 +454,20 @@ static void take_result(struct job *job, const struct fum_vae_pass *pass, struct
         job->input = job->x;
     else
         sheet_free(&job->x);
-    moments_free(&job->moments);
+    fum_channel_moments_free(&job->moments);
     job->x = out->y;
     job->moments = out->moments;
+    job->pixels = NULL;
 }
 
 static enum fum_result do_pass(struct job *job, const struct fum_vae_pass *pass) {
     struct band b = {0};
     struct result out = {0};
-    int scale = pass_scale(pass);
     enum fum_result result = begin_pass(job, pass, &b);
-    if (!result && (!sheet_make(&out.y, scale * job->x.height, scale * job->x.width, b.y) ||
-                    !moments_make(&out.moments, pass->out)))
-        result = no_memory(job, "the decoder's values");
+    if (!result &&
+        (!sheet_make(&out.y, rows_made(pass, job->x.height), rows_made(pass, job->x.width), b.y) ||
+         !fum_channel_moments_make(&out.moments, pass->out)))
+        result = no_memory(job, "the values of a pass");
     if (!result) result = run_pass(job, pass, &b, &out);
     fum_compiled_clear(&b.g);
     if (result)
@@ -527,14 +493,14 @@ static enum fum_result to_values(const struct job *job, float *values, size_t ro
 
 // Keeps the name of the module if its result is non-finite.
 static void check_moments(const struct job *job, const char *module) {
-    if (!moments_finite(&job->moments))
+    if (!fum_channel_moments_finite(&job->moments))
         snprintf(job->bands->bad, sizeof job->bands->bad, "%s", module);
 }
 
 static enum fum_result do_passes(struct job *job, const struct fum_vae_pass *passes, int count) {
     const fum_pipeline *pipe = job->pipe;
     for (int i = 0; i < count && !job->bands->bad[0]; i++) {
-        if (!fum_pipeline_report_decode(pipe, i, count))
+        if (!job->bands->encodes && !fum_pipeline_report_decode(pipe, i, count))
             return fum_error_set(job->err, FUM_ERR_CANCELLED, "vae was cancelled");
         enum fum_result result = do_pass(job, &passes[i]);
         if (result) return result;
@@ -545,29 +511,74 @@ static enum fum_result do_passes(struct job *job, const struct fum_vae_pass *pas
     return FUM_OK;
 }
 
+static struct job begin_job(fum_pipeline *pipe, struct fum_bands *bands, struct fum_error *err) {
+    struct fum_component *component = component_of(pipe, bands->encodes);
+    component->stats = (struct fum_executable_stats){0};
+    bands->bad[0] = 0;
+    return (struct job){.pipe = pipe, .component = component, .bands = bands, .err = err};
+}
+
+static void end_job(struct job *job) {
+    sheet_free(&job->x);
+    sheet_free(&job->input);
+    fum_channel_moments_free(&job->moments);
+    fum_free(job->stats);
+    fum_free(job->gathered);
+}
+
+static void log_passes(const struct job *job, int count) {
+    fum_log(job->pipe->params.log, FUM_LOG_INFO,
+            "vae: %d passes over bands, activations at most %.1f MiB", count + 1,
+            (double)job->component->stats.activation_bytes / (1 << 20));
+}
+
 enum fum_result fum_bands_decode(fum_pipeline *pipe, struct fum_bands *bands, const float *latents,
                                  float *values, struct fum_error *err) {
-    struct job job = {.pipe = pipe, .bands = bands, .err = err};
+    struct job job = begin_job(pipe, bands, err);
     struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
     uint64_t activations = 0;
-    int block = choose_head(pipe, bands, &activations);
-    int count = fum_vae_passes(&pipe->view->vae, block, passes);
-    pipe->vae->stats = (struct fum_executable_stats){0};
-    bands->bad[0] = 0;
+    int block = choose_end(pipe, bands, &activations);
+    int count = list_passes(pipe, bands, block, passes);
     enum fum_result result = do_head(&job, latents, block);
     if (!result) check_moments(&job, "the decoder's first blocks");
     if (!result) result = do_passes(&job, passes, count);
     size_t factor = (size_t)fum_vae_factor(&pipe->view->vae),
            pixels = factor * (size_t)bands->height * factor * (size_t)bands->width;
     if (!result && !bands->bad[0]) result = to_values(&job, values, 3 * pixels);
-    if (!result)
-        fum_log(pipe->params.log, FUM_LOG_INFO,
-                "vae: %d passes over bands, activations at most %.1f MiB", count + 1,
-                (double)pipe->vae->stats.activation_bytes / (1 << 20));
-    sheet_free(&job.x);
-    sheet_free(&job.input);
-    moments_free(&job.moments);
-    fum_free(job.stats);
-    fum_free(job.gathered);
+    if (!result) log_passes(&job, count);
+    end_job(&job);
+    return result;
+}
+
+// Runs the tail on what the passes made.
+static enum fum_result do_tail(struct job *job, int block, const struct fum_bands_posterior *out) {
+    const struct band_shape shape = whole_end(job->pipe, job->bands, block);
+    struct band b = {0};
+    enum fum_result result = build_band(job->pipe, &b, &shape, job->err);
+    if (!result) result = compile_band(job, &b);
+    if (!result) result = write_rows(job, &b, b.x, &job->x, 0);
+    if (!result) result = fum_executable_run(b.g.exe, FUM_STAGE_STEP, job->err);
+    size_t count = !result ? (size_t)fum_shape_count(&b.y->desc.shape) : 0;
+    if (!result) result = fum_executable_read(b.g.exe, b.y, out->mean, count, job->err);
+    if (!result) result = fum_executable_read(b.g.exe, b.logvar, out->logvar, count, job->err);
+    fum_compiled_clear(&b.g);
+    return result;
+}
+
+enum fum_result fum_bands_encode(fum_pipeline *pipe, struct fum_bands *bands, const float *pixels,
+                                 const struct fum_bands_posterior *out, struct fum_error *err) {
+    struct job job = begin_job(pipe, bands, err);
+    struct fum_vae_pass passes[FUM_VAE_MAX_PASSES];
+    uint64_t activations = 0;
+    int factor = fum_vae_factor(&pipe->view->vae), block = choose_end(pipe, bands, &activations),
+        count = list_passes(pipe, bands, block, passes);
+    job.pixels = pixels;
+    job.x = (struct sheet){.height = factor * bands->height,
+                           .width = factor * bands->width,
+                           .channels = pipe->view->vae.in_channels};
+    enum fum_result result = do_passes(&job, passes, count);
+    if (!result && !bands->bad[0]) result = do_tail(&job, block, out);
+    if (!result) log_passes(&job, count);
+    end_job(&job);
     return result;
 }

@@ -32,8 +32,9 @@ static void log_eviction(const struct fum_component *leaving, const struct fum_c
 void fum_budget_log(const struct fum_component *component,
                     const struct fum_executable_stats *stats) {
     const fum_pipeline *pipe = component->pipe;
-    // Do not log every decoder band; there are too many.
-    bool band = component == pipe->vae && pipe->decoder.way == FUM_DECODE_BANDS;
+    // Do not log every band; there are too many.
+    bool band = (component == pipe->vae && pipe->decoder.way == FUM_DECODE_BANDS) ||
+                (component == pipe->vae_encoder && pipe->image_encoder.bands);
     if (!pipe->budget || band) return;
     uint64_t streamed = 0;
     int segments = 0;

@@ -68,8 +68,8 @@ enum fum_result fum_decoder_measure(struct fum_component *component, const struc
     int height = run->latent_height, width = run->latent_width;
     uint64_t bands = 0;
     enum fum_result whole = measure_whole(pipe, height, width, size, NULL), result = FUM_OK;
-    if (fum_bands_possible(pipe, height, width, NULL))
-        result = fum_bands_least(pipe, height, width, &bands, err);
+    const struct fum_bands in = {.height = height, .width = width};
+    if (fum_bands_possible(pipe, &in, NULL)) result = fum_bands_least(pipe, &in, &bands, err);
     if (bands && (whole || bands < size->least)) size->least = bands;
     return result;
 }
@@ -156,7 +156,7 @@ enum fum_result fum_decode_prepare(fum_pipeline *pipe, int height, int width,
     why.code = result;
     if (!result || !too_large(result))
         return result ? fum_error_set(err, result, "%s", why.text) : FUM_OK;
-    if (!fum_bands_possible(pipe, height, width, NULL))
+    if (!fum_bands_possible(pipe, &(struct fum_bands){.height = height, .width = width}, NULL))
         return prepare_tiles(pipe, height, width, &why, err);
     d->way = FUM_DECODE_BANDS;
     bool expected = pipe->params.vae_tiling || pipe->budget;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Encodes a picture to the distribution of its latents with the VAE's encoder. It encodes the whole
-// where the device and the budget can hold that, else overlapping tiles through one compiled graph.
+// where the device and the budget can hold that, else bands, else overlapping tiles through one
+// compiled graph.
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "pipeline/bands.h"
+#include "pipeline/budget.h"
 #include "pipeline/compile.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/tiles.h"
@@ -47,7 +50,9 @@ static enum fum_result compile_encoder(fum_pipeline *pipe, struct fum_error *err
 enum fum_result fum_image_encoder_measure(struct fum_component *component,
                                           const struct fum_run *run,
                                           struct fum_executable_size *size, struct fum_error *err) {
-    const fum_pipeline *pipe = component->pipe;
+    fum_pipeline *pipe = component->pipe;
+    const struct fum_bands bands = {
+        .height = run->latent_height, .width = run->latent_width, .encodes = true};
     struct fum_image_encoder e = {.tile_height = run->latent_height,
                                   .tile_width = run->latent_width};
     fum_graph *graph = NULL;
@@ -57,6 +62,10 @@ enum fum_result fum_image_encoder_measure(struct fum_component *component,
     enum fum_result result = build_encoder(pipe, &e, &graph, err);
     if (!result) result = fum_executable_measure(graph, pipe->device, size, err);
     fum_graph_destroy(&graph);
+    uint64_t least = 0;
+    bool banded = !result && fum_bands_possible(pipe, &bands, NULL);
+    if (banded && !fum_bands_least(pipe, &bands, &least, NULL))
+        size->least = FUM_MIN(size->least, least);
     return result;
 }
 
@@ -87,6 +96,21 @@ static bool is_too_large(enum fum_result result) {
     return result == FUM_ERR_UNSUPPORTED || result == FUM_ERR_NOMEM;
 }
 
+// Prepares bands if they can run. The room for them is what others leave of a budget.
+static bool prepare_bands(fum_pipeline *pipe) {
+    struct fum_image_encoder *e = &pipe->image_encoder;
+    const struct fum_bands bands = {.height = e->height, .width = e->width, .encodes = true};
+    uint64_t least = 0;
+    e->room = FUM_BAND_BYTES;
+    e->bands = fum_bands_possible(pipe, &bands, NULL);
+    if (!e->bands || !pipe->budget) return e->bands;
+    if (fum_bands_least(pipe, &bands, &least, NULL)) return e->bands = false;
+    const struct fum_weights *weights = pipe->vae_encoder->weights;
+    e->room = fum_budget_room(pipe->vae_encoder, least, least);
+    if (weights) e->room += fum_weights_bytes(weights);
+    return e->bands = e->room >= least;
+}
+
 static int count_tiles(const struct fum_image_encoder *e) {
     return fum_vae_tile_count(e->height, e->tile_height) *
            fum_vae_tile_count(e->width, e->tile_width);
@@ -105,6 +129,11 @@ enum fum_result fum_encode_image_prepare(fum_pipeline *pipe, int height, int wid
     e->tile_width = e->width;
     enum fum_result result = compile_whole(pipe, &why);
     again = why;
+    if (is_too_large(result) && prepare_bands(pipe)) {
+        fum_log(pipe->params.log, pipe->budget ? FUM_LOG_INFO : FUM_LOG_WARN,
+                "vae: encoding %dx%d pixels in bands of rows: %s", width, height, why.text);
+        return FUM_OK;
+    }
     while (is_too_large(result) && fum_vae_tile_shrink(&e->tile_height, &e->tile_width))
         result = compile_encoder(pipe, &again);
     if (result) return fum_error_set(err, result, "%s", again.text);
@@ -210,15 +239,39 @@ static void free_encoding(struct encoding *job) {
     for (size_t i = 0; i < FUM_COUNT(all); i++) fum_free(all[i]);
 }
 
+static bool all_finite(const struct encoding *job, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(job->mean[i]) || !isfinite(job->logvar[i])) return false;
+    return true;
+}
+
+// Encodes in bands; in thinner ones where the device has less memory than was thought.
+static enum fum_result encode_bands(fum_pipeline *pipe, struct encoding *job, size_t count,
+                                    bool *finite, struct fum_error *err) {
+    struct fum_image_encoder *e = &pipe->image_encoder;
+    struct fum_bands bands = {
+        .height = e->height, .width = e->width, .room = e->room, .encodes = true};
+    job->mean = fum_calloc(count, sizeof *job->mean);
+    job->logvar = fum_calloc(count, sizeof *job->logvar);
+    if (!job->mean || !job->logvar)
+        return fum_error_set(err, FUM_ERR_NOMEM, "no memory to encode a picture");
+    const struct fum_bands_posterior out = {job->mean, job->logvar};
+    enum fum_result result = fum_bands_encode(pipe, &bands, job->picture->values, &out, err);
+    while (result == FUM_ERR_NOMEM && !pipe->budget && bands.room >= (4 << 20)) {
+        e->room = bands.room /= 2;
+        result = fum_bands_encode(pipe, &bands, job->picture->values, &out, err);
+    }
+    *finite = !result && !bands.bad[0] && all_finite(job, count);
+    return result;
+}
+
 // Encodes a picture with what is compiled. *finite: no value overflowed.
 static enum fum_result encode(fum_pipeline *pipe, struct encoding *job, size_t count, bool *finite,
                               struct fum_error *err) {
-    *finite = true;
     if (!alloc_encoding(&pipe->image_encoder, job, count))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory to encode a picture");
     enum fum_result result = encode_tiles(pipe, job, err);
-    for (size_t i = 0; i < count && !result; i++)
-        *finite = *finite && isfinite(job->mean[i]) && isfinite(job->logvar[i]);
+    *finite = !result && all_finite(job, count);
     return result;
 }
 
@@ -242,7 +295,9 @@ enum fum_result fum_encode_posterior(fum_pipeline *pipe, const struct fum_pixels
         bool finite = true;
         enum fum_result result = fum_encode_image_prepare(pipe, pixels->height, pixels->width, err);
         size_t count = (size_t)e->height * (size_t)e->width * (size_t)job.channels;
-        if (!result) result = encode(pipe, &job, count, &finite, err);
+        if (!result)
+            result = e->bands ? encode_bands(pipe, &job, count, &finite, err)
+                              : encode(pipe, &job, count, &finite, err);
         if (!result && finite) hand_over(vae, &job, mean, deviation, count);
         free_encoding(&job);
         if (!result && !finite)

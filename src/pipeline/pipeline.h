@@ -92,6 +92,8 @@ struct fum_decoder {
 struct fum_image_encoder {
     int height, width;           // latent pixels of the picture
     int tile_height, tile_width; // of what is compiled: less where the whole is too large
+    bool bands;                  // encodes in bands: nothing is compiled
+    uint64_t room;               // bytes that bands may take
     fum_tensor *pixels, *mean, *logvar;
 };
 

@@ -82,7 +82,7 @@ static bool plan_components(fum_pipeline *pipe, const struct fum_run *run) {
         if (!result && component->build && component != pipe->vae)
             result = compile_component(component, run, &err);
     }
-    bool banded = !result && fum_bands_possible(pipe, bands.height, bands.width, &err);
+    bool banded = !result && fum_bands_possible(pipe, &bands, &err);
     if (banded) result = fum_bands_measure(pipe, &bands, &activations, &err);
     if (!result) result = fum_encode_image_prepare(pipe, run->height, run->width, &err);
     fitted_expect_model(result, &err);
