@@ -133,7 +133,7 @@ static enum fum_result sum_group(struct fum_training *t, int group, float *buffe
     return result ? result : fum_executable_give_group(exe, group, buffer, err);
 }
 
-// Sums all groups. The time of sums counts as hidden where the device was still busy after them.
+// Sums all groups. The time of a sum counts as hidden if the device was still busy after it.
 static enum fum_result sum_groups(struct fum_training *t, float *buffer, struct fum_error *err) {
     static const double instant = 1e-4;
     double before = 0; // seconds of sums since the last wait
@@ -168,11 +168,12 @@ enum fum_result fum_train_run_gradients(struct fum_training *t, struct fum_error
 }
 
 void fum_train_log_exchange(const struct fum_training *t) {
-    if (t->sum_seconds <= 0 || !fum_train_is_first(t)) return;
+    if (t->sum_seconds <= 0) return;
     fum_log(t->params.log, FUM_LOG_INFO,
-            "exchange with other ranks: %d groups in each step, %.2f s in all, of which %.0f %% "
-            "beside the backward pass",
-            t->now->num_groups, t->sum_seconds, 100 * t->hidden_seconds / t->sum_seconds);
+            "rank %d: %d exchanges in each step, %.2f s in all, of which at least %.0f %% beside "
+            "the backward pass",
+            t->ranks.index, t->now->num_groups, t->sum_seconds,
+            100 * t->hidden_seconds / t->sum_seconds);
 }
 
 // ---- meetings ----
