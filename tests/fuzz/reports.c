@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// libFuzzer target of bench reports: `fumarole bench --compare` of a changed one with itself and
-// with a good one, and the page of both.
-#include "cli/cli.h"
+// Fuzz target of bench reports: a changed one is compared with itself or with a good one, as
+// `fumarole bench --compare` does, and the page of both is made.
+#include "cli/report/report.h"
 #include "damage.h"
 #include "fitted_parts.h"
 
@@ -32,26 +32,28 @@ static const char report[] =
     "{\"median\": 0.1, \"low\": 0.09, \"high\": 0.2, \"values\": [0.1]}, \"pictures_per_second\": "
     "0.5}]}";
 
+// Compares two reports, and makes their page.
+static void try_reports(const cJSON *first, const cJSON *second) {
+    static const char *const names[] = {"first.json", "second.json"};
+    const cJSON *const reports[] = {first, second};
+    if (cli_bench_compare(reports, names, 2) != 0) abort();
+    char *page = cli_bench_html(reports, names, 2);
+    if (!page || !strstr(page, "</html>")) abort();
+    free(page);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static cJSON *good;
     struct choices c = {data, size, 0};
-    static char good[256], changed[256], page[256];
     size_t bytes;
-    if (!good[0]) {
-        snprintf(good, sizeof good, "%s/unet/good.json", fitted_folder());
-        snprintf(changed, sizeof changed, "%s/unet/changed.json", fitted_folder());
-        snprintf(page, sizeof page, "%s/unet/page.html", fitted_folder());
-        if (!freopen("/dev/null", "w", stdout)) fitted_fail("/dev/null");
+    if (!good) {
+        good = cli_bench_parse("good.json", report, sizeof report - 1);
+        if (!good || !freopen("/dev/null", "w", stdout)) fitted_fail("/dev/null");
     }
     char *text = damage_json(report, &c, &bytes);
-    damage_save("unet/good.json", report, sizeof report - 1);
-    damage_save("unet/changed.json", text, bytes);
+    cJSON *changed = cli_bench_parse("changed.json", text, bytes);
+    if (changed) try_reports(one_in(&c, 2) ? good : changed, changed);
+    cJSON_Delete(changed);
     free(text);
-    char html[] = "--html", compare[] = "--compare";
-    char *argv[] = {compare, one_in(&c, 2) ? good : changed, changed, html, page, NULL};
-    int status = cli_bench.run(&cli_bench, 5, argv);
-    if (status != 0 && status != CLI_FAILED) abort();
-    remove(good);
-    remove(changed);
-    remove(page);
     return 0;
 }

@@ -279,8 +279,7 @@ static void put_operations(struct cli_page *page) {
         cli_page_put(page, "<p>%.0f cases were left out for their time or size.</p>\n", left_out);
 }
 
-int cli_bench_write_html(const char *path, const cJSON *const *reports, const char *const *names,
-                         int count) {
+char *cli_bench_html(const cJSON *const *reports, const char *const *names, int count) {
     struct cli_page page = {.reports = reports, .names = names, .count = count};
     put_head(&page);
     put_title(&page);
@@ -290,8 +289,15 @@ int cli_bench_write_html(const char *path, const cJSON *const *reports, const ch
     put_limits(&page);
     put_operations(&page);
     cli_page_put(&page, "</body>\n</html>\n");
-    int status = page.failed ? cli_fail("out of memory for the page")
-                             : cli_output_save_text(path, page.text);
+    if (!page.failed) return page.text;
     free(page.text);
+    return NULL;
+}
+
+int cli_bench_write_html(const char *path, const cJSON *const *reports, const char *const *names,
+                         int count) {
+    char *text = cli_bench_html(reports, names, count);
+    int status = text ? cli_output_save_text(path, text) : cli_fail("out of memory for the page");
+    free(text);
     return status;
 }

@@ -179,10 +179,7 @@ static bool check_report(const char *path, const cJSON *report) {
     return true;
 }
 
-cJSON *cli_bench_read(const char *path) {
-    size_t bytes;
-    char *text = cli_read_text(path, (size_t)64 << 20, &bytes);
-    if (!text) return NULL;
+cJSON *cli_bench_parse(const char *path, const char *text, size_t bytes) {
     size_t end = 0;
     cJSON *report = NULL;
     enum cli_json parsed = cli_json_parse(&report, text, bytes, &end);
@@ -194,6 +191,13 @@ cJSON *cli_bench_read(const char *path) {
         cJSON_Delete(report);
         report = NULL;
     }
+    return report;
+}
+
+cJSON *cli_bench_read(const char *path) {
+    size_t bytes;
+    char *text = cli_read_text(path, (size_t)64 << 20, &bytes);
+    cJSON *report = text ? cli_bench_parse(path, text, bytes) : NULL;
     free(text);
     return report;
 }

@@ -40,8 +40,13 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
                       const struct cli_clock *clock);
 // Reads and checks a report. NULL: the error was printed.
 cJSON *cli_bench_read(const char *path);
+// The same for the text of one.
+cJSON *cli_bench_parse(const char *path, const char *text, size_t bytes);
 int cli_bench_write_json(const char *path, const cJSON *report);
-// Writes one page for one report, or for several side by side under their names.
+// Returns one page for one report, or for several side by side under their names. Free it with
+// free; NULL: out of memory.
+char *cli_bench_html(const cJSON *const *reports, const char *const *names, int count);
+// Writes that page.
 int cli_bench_write_html(const char *path, const cJSON *const *reports, const char *const *names,
                          int count);
 
