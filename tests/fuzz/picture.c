@@ -90,12 +90,42 @@ static size_t make_bmp(uint8_t *bytes, struct choices *c) {
     return size;
 }
 
+// Inserts an EXIF block that turns the picture: behind the header of a PNG, at the end of a WebP.
+static void insert_exif(uint8_t *bytes, size_t *size, struct choices *c) {
+    enum { EXIF = 26, PNG_CHUNK = EXIF + 12, PNG_HEADER = 33 };
+    static const uint8_t orientation[2][EXIF] = {
+        {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6},
+        {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6}};
+    uint8_t exif[EXIF];
+    bool big = one_in(c, 2), png = bytes[0] == 0x89, webp = bytes[0] == 'R';
+    memcpy(exif, orientation[big], EXIF);
+    exif[big ? 19 : 18] = (uint8_t)choose(c, 10);
+    if (*size < PNG_HEADER || *size > SAMPLE_MOST_BYTES - PNG_CHUNK || !(png || webp)) return;
+    uint8_t *at = bytes + (png ? PNG_HEADER : *size);
+    if (png) memmove(at + PNG_CHUNK, at, *size - PNG_HEADER);
+    memcpy(at,
+           png ? "\0\0\0\x1a"
+                 "eXIf"
+               : "EXIF\x1a\0\0\0",
+           8);
+    memcpy(at + 8, exif, EXIF);
+    if (png) memset(at + 8 + EXIF, 0, 4);
+    *size += png ? PNG_CHUNK : EXIF + 8;
+}
+
 static uint8_t *make_picture(struct choices *c, size_t *size) {
     static struct samples samples;
     static uint8_t bytes[SAMPLE_MOST_BYTES];
     if (!samples.count) samples_add_tensors(&samples, "images.safetensors", "file/");
-    if (!one_in(c, 8)) return sample_damage(&samples, c, size);
-    *size = make_bmp(bytes, c);
+    uint32_t kind = choose(c, 8);
+    if (kind > 1) return sample_damage(&samples, c, size);
+    if (kind == 0) {
+        *size = make_bmp(bytes, c);
+    } else {
+        const struct sample *sample = &samples.at[choose(c, (uint32_t)samples.count)];
+        memcpy(bytes, sample->data, *size = sample->size);
+        insert_exif(bytes, size, c);
+    }
     sample_change(bytes, size, c);
     return sample_copy(bytes, *size);
 }
