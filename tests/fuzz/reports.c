@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Fuzz target of bench reports: a changed one is compared with itself or with a good one, as
+// Fuzz target of bench reports. A changed one is compared with itself or with a good one, as
 // `fumarole bench --compare` does, and the page of both is made.
 #include "cli/report/report.h"
 #include "damage.h"

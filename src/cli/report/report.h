@@ -40,7 +40,7 @@ cJSON *cli_bench_json(const struct fum_bench_report *report, const struct fum_de
                       const struct cli_clock *clock);
 // Reads and checks a report. NULL: the error was printed.
 cJSON *cli_bench_read(const char *path);
-// The same for the text of one.
+// Reads one from its text; `path` names it in errors.
 cJSON *cli_bench_parse(const char *path, const char *text, size_t bytes);
 int cli_bench_write_json(const char *path, const cJSON *report);
 // Returns one page for one report, or for several side by side under their names. Free it with
