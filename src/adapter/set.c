@@ -12,6 +12,7 @@
 #include "adapter/products.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macros.h"
 #include "base/text.h"
 
 // A weight that is changed.
@@ -116,29 +117,38 @@ static enum fum_result match_group(struct matching *m, const struct fum_adapter_
     return result;
 }
 
-// Logs the modules that match nothing, as many to a line as a message holds.
-static void log_unmatched(const struct matching *m, const struct fum_log *log) {
-    char names[640] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < m->num_unmatched; i++) {
+enum { LONGEST_STEM = 256, STEMS_BYTES = 640 }; // in messages
+
+// Writes names of modules that match nothing from the `first` on, as many as a message holds.
+// Returns the index behind the last.
+static size_t list_unmatched(const struct matching *m, size_t first, char names[STEMS_BYTES]) {
+    size_t used = 0, i = first;
+    for (; i < m->num_unmatched && used < STEMS_BYTES - LONGEST_STEM - 4; i++) {
         const struct fum_adapter_group *g = m->unmatched[i];
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s%.*s", used ? ", " : "",
-                                 g->stem < 256 ? g->stem : 256, g->first_name);
-        if (used < sizeof names - 260 && i + 1 < m->num_unmatched) continue;
+        used += (size_t)snprintf(names + used, STEMS_BYTES - used, "%s%.*s", used ? ", " : "",
+                                 FUM_MIN(g->stem, LONGEST_STEM), g->first_name);
+    }
+    return i;
+}
+
+static void log_unmatched(const struct matching *m, const struct fum_log *log) {
+    char names[STEMS_BYTES];
+    for (size_t i = 0; i < m->num_unmatched;) {
+        i = list_unmatched(m, i, names);
         fum_log(log, FUM_LOG_WARN, "%s: %zu of %zu modules match nothing in the model: %s",
                 fum_loader_path(m->file->loader), m->num_unmatched, m->file->count, names);
-        used = 0;
     }
 }
 
 static enum fum_result refuse_all(const struct matching *m, struct fum_error *err) {
+    char names[STEMS_BYTES];
     const char *path = fum_loader_path(m->file->loader);
     if (m->why.text[0])
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: fits nothing in the model: %s", path,
                              m->why.text);
-    const struct fum_adapter_group *g = m->unmatched[0];
-    return fum_error_set(err, FUM_ERR_FORMAT, "%s: matches nothing in the model: %.*s, …", path,
-                         g->stem < 256 ? g->stem : 256, g->first_name);
+    size_t listed = list_unmatched(m, 0, names);
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: matches nothing in the model: %s%s", path, names,
+                         listed < m->num_unmatched ? ", …" : "");
 }
 
 static enum fum_result match_file(fum_adapters *set, int index, const struct fum_log *log,

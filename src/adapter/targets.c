@@ -44,6 +44,9 @@ static const struct head {
     {"text_encoder_2_", "text_encoder_2"},
     {"base_model_model_", "unet"}, // PEFT
     {"base_model_model_", "text_encoder"},
+    {"base_model_model_unet_", "unet"},
+    {"base_model_model_text_encoder_", "text_encoder"},
+    {"base_model_model_text_encoder_2_", "text_encoder_2"},
     {"unet_base_model_model_", "unet"},
     {"text_encoder_base_model_model_", "text_encoder"},
     {"text_encoder_2_base_model_model_", "text_encoder_2"},

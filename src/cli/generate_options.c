@@ -546,9 +546,12 @@ static int check_sampling(const struct cli_command *command, struct generate_opt
         picture->sampler = "ddim";
         if (!picture->timestep_spacing) picture->timestep_spacing = "trailing";
     }
-    if (options->sigmas && (picture->steps || picture->schedule))
-        return cli_misuse(command, "--sigmas stands in place of --steps and --scheduler; leave "
-                                   "them out");
+    if (options->sigmas && (picture->steps || picture->schedule)) {
+        cli_put_line(stderr, "fumarole: no effect here: %s, in place of which stands --sigmas",
+                     picture->steps ? "--steps" : "--scheduler");
+        picture->steps = 0;
+        picture->schedule = NULL;
+    }
     if (options->sampler_rng >= 0 && options->sampler_rng != (int)picture->rng)
         return cli_misuse(
             command, "--sampler-rng %s with --rng %s is not supported yet; give both the same name",

@@ -226,6 +226,12 @@ const struct cli_option *cli_options_find(const struct cli_option *options, cons
     return find_long(options, name, strlen(name));
 }
 
+const struct cli_option *cli_options_find_letter(const struct cli_option *options, char letter) {
+    for (; options && options->name; options++)
+        if (options->letter == letter && letter) return options;
+    return NULL;
+}
+
 // Finds an option of a parse.
 static const struct cli_option *find_name(const struct cli_parse *parse, const char *name,
                                           size_t len) {
@@ -234,11 +240,8 @@ static const struct cli_option *find_name(const struct cli_parse *parse, const c
 }
 
 static const struct cli_option *find_letter(const struct cli_parse *parse, char letter) {
-    const struct cli_option *tables[] = {parse->options, parse->more};
-    for (int i = 0; i < 2; i++)
-        for (const struct cli_option *o = tables[i]; o && o->name; o++)
-            if (o->letter == letter && letter) return o;
-    return NULL;
+    const struct cli_option *option = cli_options_find_letter(parse->options, letter);
+    return option ? option : cli_options_find_letter(parse->more, letter);
 }
 
 static const struct cli_foreign_option *find_foreign(const struct cli_parse *parse,

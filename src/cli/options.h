@@ -101,6 +101,8 @@ bool cli_options_set(struct cli_parse *parse, const struct cli_option *option, c
 
 // Returns the option with that long name, in which "_" matches "-"; NULL: there is none.
 const struct cli_option *cli_options_find(const struct cli_option *options, const char *name);
+// Returns the option with that letter; NULL: there is none.
+const struct cli_option *cli_options_find_letter(const struct cli_option *options, char letter);
 
 // True if the option is present before any "--", as an option and not as the value of one.
 bool cli_options_present(const struct cli_parse *parse, int argc, char **argv,

@@ -47,11 +47,14 @@ static struct generate_request *add_request(struct generate_requests *requests) 
     return request;
 }
 
-// Changes one option of a request.
+// Changes one option of a request, by its name or its letter.
 static int set_option(struct generate_requests *requests, struct generate_options *options,
                       const char *name, const char *value) {
     const struct cli_option *option = cli_options_find(generate_option_table, name);
     bool shared = options == &requests->options; // by all requests
+    if (!option && name[0] && !name[1])
+        option = cli_options_find_letter(generate_option_table, name[0]);
+    if (option) name = option->name;
     if (option && !shared && !generate_option_is_of_request(option))
         return cli_misuse(requests->command,
                           "--%s holds for the whole run; give it on the command line", name);

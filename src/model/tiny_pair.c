@@ -62,9 +62,10 @@ enum fum_result fum_tiny_find(fum_arena *arena, const char *dir, const char **fi
         for (size_t i = 0; i < names.count && !result; i++) {
             if (!is_decoder(names.names[i], endings[e])) continue;
             if (found)
-                result = fum_error_set(
-                    err, FUM_ERR_ARG, "%s: holds the decoders %s and %s: give one of these files",
-                    dir, fum_text_show(found).text, fum_text_show(names.names[i]).text);
+                result =
+                    fum_error_set(err, FUM_ERR_FORMAT,
+                                  "%s: holds the decoders %s and %s: give one of these files", dir,
+                                  fum_text_show(found).text, fum_text_show(names.names[i]).text);
             found = names.names[i];
         }
     if (result || !found) return result;

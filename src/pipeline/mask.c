@@ -2,6 +2,7 @@
 // Reads the mask of a request, chooses the part of the picture that is drawn, and puts the result
 // back.
 #include "base/error.h"
+#include "base/log.h"
 #include "base/macros.h"
 #include "pipeline/mask_fill.h"
 #include "pipeline/pipeline.h"
@@ -112,11 +113,12 @@ static enum fum_result fit_mask(const fum_pipeline *pipe, struct fum_run *run,
             mask->latents[y * w + x] = value >= FUM_MASK_CHANGES;
             changing += value >= FUM_MASK_CHANGES;
         }
-    if (result || changing) return result;
-    return fum_error_set(err, FUM_ERR_ARG,
-                         "the mask lets nothing change: it has no white part that a latent pixel "
-                         "of %zu x %zu shows",
-                         factor, factor);
+    if (!result && !changing)
+        fum_log(pipe->params.log, FUM_LOG_WARN,
+                "the mask keeps the picture: it has no white part that a latent pixel of %zu x %zu "
+                "shows",
+                factor, factor);
+    return result;
 }
 
 enum fum_result fum_mask_open(const fum_pipeline *pipe, struct fum_run *run,

@@ -42,7 +42,6 @@ expect 2 '--xy makes one picture' generate -m "$model" --xy 'steps=1,2' -b 2 x
 expect 2 '--sigmas needs numbers such as' generate -m "$model" --sigmas 5,x x
 expect 2 '--sigmas needs numbers such as' generate -m "$model" --sigmas 5, x
 expect 2 '--sigmas needs numbers such as' generate -m "$model" --sigmas '[5,1' x
-expect 2 '--sigmas stands in place of --steps' generate -m "$model" --sigmas 5,1,0 --steps 3 x
 expect 2 'sigma 2 of 3 is 6: sigmas fall' generate -m "$model" --sigmas 5,6,0 --sampler euler -W 16 -H 16 x
 
 draw() { "$fumarole" generate -q -m "$model" -W 16 -H 16 --steps 2 "$@" >out.txt 2>err.txt || cat err.txt; }
@@ -54,6 +53,18 @@ cat >lines.jsonl <<'E2'
 E2
 draw --prompts-file lines.jsonl -o 'all_%02d.png'
 check "pictures are numbered through all lines" test "$(echo *.png)" = "all_01.png all_02.png all_03.png dog.png"
+# --sigmas stands in place of --steps and --scheduler, as in sd-cli.
+draw --sampler euler --sigmas 5,1,0 --scheduler karras -o sigmas.png "a cat"
+check "--steps has no effect beside --sigmas" grep -q 'no effect here: --steps' err.txt
+"$fumarole" generate -q -m "$model" -W 16 -H 16 --sampler euler --sigmas 5,1,0 -o alone.png "a cat" >out.txt 2>err.txt
+check "sigmas alone draw the same" same_pixels sigmas.png alone.png
+check "sigmas alone are no news" test ! -s err.txt
+rm sigmas.png alone.png
+echo '{"p": "a cat", "s": 5, "W": 32, "H": 32}' >letters.jsonl
+draw --prompts-file letters.jsonl -o letters.png
+draw -s 5 -W 32 -H 32 -o longer.png "a cat"
+check "keys may be letters" cmp letters.png longer.png
+rm letters.png longer.png
 draw -s 5 -o one.png "a cat"
 check "a line draws what its options draw" cmp one.png all_01.png
 draw -s 7 -o two.png "a cat"

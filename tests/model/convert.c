@@ -198,7 +198,7 @@ static void a_folder_is_not_replaced(void **state) {
     struct fum_error err = {0};
     const struct fum_convert_params params = {.path = model_path("sd1"),
                                               .output = "convert-folder"};
-    convert_well(params.path, params.output, "f16", NULL);
+    convert_well(params.path, params.output, "F16", NULL);
     assert_int_equal(fum_convert(&params, &err), FUM_ERR_IO);
     assert_non_null(strstr(err.text, "it is there"));
 }

@@ -162,6 +162,8 @@ static const struct zeros whole[] = {{TO_Q ".lora_down.weight", 2, 12},
 static const struct zeros wrong_shape[] = {{TO_Q ".lora_down.weight", 2, 5},
                                            {TO_Q ".lora_up.weight", 12, 2}};
 static const struct zeros half[] = {{TO_Q ".lora_down.weight", 2, 12}};
+static const struct zeros two_nowhere[] = {{"lora_unet_here.lora_up.weight", 4, 2},
+                                           {"lora_unet_there.lora_up.weight", 4, 2}};
 static const struct zeros no_adapter[] = {{"model.weight", 2, 12}, {"model.bias", 1, 12}};
 
 static char logged[4096];
@@ -204,6 +206,8 @@ static void what_matches_nothing_is_reported(void **state) {
         {whole, 2, NULL, NULL},
         {wrong_shape, FUM_COUNT(wrong_shape), "rows of 12", NULL},
         {whole + 2, 2, "matches nothing in the model: lora_unet_nowhere", NULL},
+        {two_nowhere, FUM_COUNT(two_nowhere),
+         "matches nothing in the model: lora_unet_here, lora_unet_there", NULL},
         {half, FUM_COUNT(half), "matches nothing in the model: " TO_Q, NULL},
         {no_adapter, FUM_COUNT(no_adapter), "holds no adapter: model.bias", NULL},
     };

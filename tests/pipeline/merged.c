@@ -144,10 +144,13 @@ static void a_folder_of_peft_is_an_adapter(void **state) {
     struct fum_error err = {0};
     const struct fum_adapter folder = {"peft", 1, 1}, file = {"kohya.safetensors", 1, 1};
     const char *path = data_path("model-train");
-    write_lora("peft/adapter_model.safetensors", "base_model.model." MODULE ".lora_A.weight",
-               "base_model.model." MODULE ".lora_B.weight", 0);
+    static const char *const names[][2] = {
+        {"base_model.model." MODULE ".lora_A.weight", "base_model.model." MODULE ".lora_B.weight"},
+        {"base_model.model.unet." MODULE ".lora_A.weight",
+         "base_model.model.unet." MODULE ".lora_B.weight"}};
     for (size_t i = 0; i < FUM_COUNT(cases); i++) {
         float by_folder[LATENTS], by_file[LATENTS];
+        write_lora("peft/adapter_model.safetensors", names[i % 2][0], names[i % 2][1], 0);
         ok(fum_file_save("peft/adapter_config.json", cases[i].config, strlen(cases[i].config),
                          &err),
            &err);

@@ -10,6 +10,7 @@
 #include "model/convert/regex_config.h"
 
 #include <string.h>
+#include <strings.h>
 
 #if FUM_HAS_REGEX
 #include <regex.h>
@@ -30,7 +31,7 @@ const char *fum_convert_type_name(size_t index) {
 static bool parse_type(const char *name, struct fum_convert_type *type) {
     *type = (struct fum_convert_type){.dtype = FUM_F32, .blocks = fum_block_find(name)};
     for (size_t i = 0; i < FUM_COUNT(element_types) && !type->blocks; i++) {
-        if (strcmp(fum_dtype_name(element_types[i]), name)) continue;
+        if (strcasecmp(fum_dtype_name(element_types[i]), name)) continue;
         type->dtype = element_types[i];
         return true;
     }
