@@ -19,7 +19,7 @@ static const struct cli_option options[] = {
     {.name = "lora-model-dir", .kind = CLI_PATH, .offset = FIELD(lora_dir), .value = "DIR",
      .help = "offer the LoRAs in this folder and those below"},
     {.name = "embd-dir", .kind = CLI_PATH, .offset = FIELD(embeddings_dir), .value = "DIR",
-     .help = "offer the textual inversion embeddings in this folder"},
+     .help = "offer the textual inversion embeddings in this folder and those below"},
     {.name = "upscalers-dir", .kind = CLI_PATH, .offset = FIELD(upscalers_dir), .value = "DIR",
      .help = "offer the networks in this folder that enlarge pictures"},
     CLI_HEADING_ROW("Connections"),

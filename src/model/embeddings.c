@@ -175,8 +175,29 @@ static enum fum_result add_file(fum_model *model, const char *dir, const char *n
 
 // ---- the folder ----
 
-enum fum_result fum_model_add_embeddings(fum_model *model, const char *dir, struct fum_error *err) {
+enum { MAX_DEPTH = 8 }; // of folders below
+
+// Adds the files of a folder, then those of the folders below. Such a one that cannot be read is
+// left out.
+static enum fum_result add_folder(fum_model *model, const char *dir, int depth,
+                                  struct fum_error *err) {
     struct fum_path_names names = {0};
+    enum fum_result result = fum_path_list(model->arena, dir, &names, depth ? NULL : err);
+    if (result == FUM_ERR_IO && depth) return FUM_OK;
+    for (int below = 0; below < 2; below++) {
+        for (size_t i = 0; i < names.count && !result; i++) {
+            const char *name = names.names[i], *path = fum_path_join(model->arena, dir, name);
+            if (!path) return no_memory(err);
+            bool folder = fum_path_is_dir(path);
+            if (!below && !folder && stem_length(name)) result = add_file(model, dir, name, err);
+            if (below && folder && name[0] != '.' && depth < MAX_DEPTH)
+                result = add_folder(model, path, depth + 1, err);
+        }
+    }
+    return result;
+}
+
+enum fum_result fum_model_add_embeddings(fum_model *model, const char *dir, struct fum_error *err) {
     if (!model->view.num_text)
         return fum_error_set(err, FUM_ERR_ARG, "%s: takes no prompt, so it has no embeddings",
                              model->info.path);
@@ -184,9 +205,7 @@ enum fum_result fum_model_add_embeddings(fum_model *model, const char *dir, stru
     if (!e) return no_memory(err);
     for (int i = 0; i < model->view.num_text; i++)
         extend_table(&e->tables[i], &model->view.text[i]);
-    enum fum_result result = fum_path_list(model->arena, dir, &names, err);
-    for (size_t i = 0; i < names.count && !result; i++)
-        if (stem_length(names.names[i])) result = add_file(model, dir, names.names[i], err);
+    enum fum_result result = add_folder(model, dir, 0, err);
     if (!result && e->misfits)
         fum_log(&model->log, FUM_LOG_WARN, "%s: %d file%s not embedding%s of this model: %s%s", dir,
                 e->misfits, e->misfits == 1 ? " is" : "s are", e->misfits == 1 ? "" : "s",

@@ -334,6 +334,19 @@ def make_model(folder):
     return model
 
 
+def test_folders_of_words(folder):
+    """So do embeddings."""
+    deep, word = os.path.join(folder, "style", "ink"), os.path.join(DATA, "adapters/words/ember.safetensors")
+    os.makedirs(deep)
+    os.mkdir(os.path.join(folder, "none.pt"))
+    os.symlink(word, os.path.join(deep, "inked.safetensors"))
+    with Server(PROGRAM, *MODELS[:2], "--embd-dir", folder) as server:
+        check(list(server.get("/sdapi/v1/embeddings").json["loaded"]) == ["inked"], server.get("/sdapi/v1/embeddings").body)
+        with_word = pixels(draw(server, prompt="a fox inked")[2][0])
+    with Server(PROGRAM, *MODELS[:2]) as server:
+        check(pixels(draw(server, prompt="a fox inked")[2][0]) != with_word, "the word acts")
+
+
 def make_controls(folder):
     """Makes a folder of the ControlNets of the test data, one of them with brackets in its name, too."""
     controls = os.path.join(folder, "controls")
@@ -410,6 +423,9 @@ def main():
         loras = os.path.join(folder, "loras")
         os.mkdir(loras)
         test_folders_of_loras(loras)
+        words = os.path.join(folder, "words")
+        os.mkdir(words)
+        test_folders_of_words(words)
 
 
 main()

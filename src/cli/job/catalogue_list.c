@@ -191,8 +191,8 @@ static bool is_saved_adapter(const char *folder) {
     return found;
 }
 
-// True if LoRAs may lie in the folder.
-static bool may_hold_adapters(const char *path) {
+// True if files may lie in the folder, each by itself.
+static bool may_hold_others(const char *path) {
     return look_at(path) == FUM_FILE_FOLDER && !is_saved_adapter(path) &&
            access(path, R_OK | X_OK) == 0;
 }
@@ -242,7 +242,8 @@ static int add_upscaler(struct catalogue *catalogue, const char *path) {
     return row || taken ? 0 : cli_fail("out of memory");
 }
 
-// Adds what a folder holds. LoRAs in the folders below follow, as the library finds them.
+// Adds what a folder holds. LoRAs and embeddings in the folders below follow, as the library finds
+// them.
 static int add_level(struct catalogue *catalogue, enum catalogue_kind kind, const char *folder,
                      int depth) {
     enum { MAX_DEPTH = 8 };
@@ -251,6 +252,7 @@ static int add_level(struct catalogue *catalogue, enum catalogue_kind kind, cons
                                                     [CATALOGUE_LORA] = add_adapter,
                                                     [CATALOGUE_EMBEDDING] = add_embedding,
                                                     [CATALOGUE_UPSCALER] = add_upscaler};
+    bool nested = kind == CATALOGUE_LORA || kind == CATALOGUE_EMBEDDING;
     struct names names = {0};
     int status = list_names(&names, folder);
     for (int below = 0; below < 2; below++) {
@@ -260,7 +262,7 @@ static int add_level(struct catalogue *catalogue, enum catalogue_kind kind, cons
                 status = cli_fail("out of memory");
             else if (!below)
                 status = adds[kind](catalogue, path);
-            else if (kind == CATALOGUE_LORA && depth < MAX_DEPTH && may_hold_adapters(path))
+            else if (nested && depth < MAX_DEPTH && may_hold_others(path))
                 status = add_level(catalogue, kind, path, depth + 1);
             free(path);
         }
