@@ -39,11 +39,35 @@ vec4 term(uint cell, uint t) {
     return ACROSS != 0u ? quad_mask(v, q, channels, 0.0) : v;
 }
 
+vec4 sum_terms(uint cell, uint chunk) {
+    vec4 sum = vec4(0.0);
+    for (uint t = chunk; t < terms; t += chunks) sum += term(cell, t);
+    return sum;
+}
+
+// Does the same where a cell's terms are a quad of every row. CPU drivers leave in a loop what does not change there, so
+// the index is found before it, and four terms share its end.
+vec4 sum_lines(uint cell, uint chunk) {
+    uint kept = divide(cell, row_quads), at = (kept * terms + chunk) * row_quads + cell - kept * row_quads;
+    uint step = chunks * row_quads, t = chunk;
+    vec4 sum = vec4(0.0);
+    for (; t + 3u * chunks < terms; t += 4u * chunks) {
+        vec4 q0 = input_load(x, at), q1 = input_load(x, at + step), q2 = input_load(x, at + 2u * step),
+             q3 = input_load(x, at + 3u * step);
+        sum = sum + q0 + q1 + q2 + q3;
+        at += 4u * step;
+    }
+    for (; t < terms; t += chunks) {
+        sum += input_load(x, at);
+        at += step;
+    }
+    return sum;
+}
+
 void compute_item(uint item) {
     uint chunk = divide(item, cells), cell = item - chunk * cells;
     if (chunk >= chunks) return;
-    vec4 sum = vec4(0.0);
-    for (uint t = chunk; t < terms; t += chunks) sum += term(cell, t);
+    vec4 sum = AGAIN == 0u && INNER != 0u && ACROSS == 0u ? sum_lines(cell, chunk) : sum_terms(cell, chunk);
     if (LAST == 0u) {
         partial[item] = sum;
         return;

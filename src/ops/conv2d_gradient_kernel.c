@@ -71,10 +71,10 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
                                                          .in_c = (uint32_t)w[2],
                                                          .out_c = (uint32_t)w[3],
                                                          .taps_x = (uint32_t)y[1],
-                                                         .stride = (int32_t)call->attr[STRIDE],
                                                          .pad = (int32_t)call->attr[PAD],
                                                          .pad_x = (int32_t)pad_width(call),
                                                          .first = (int32_t)call->attr[FIRST]};
+    fum_emit_spec(d, (uint32_t)call->attr[STRIDE]);
     FUM_EMIT_PUSH(d, push);
     return true;
 }
