@@ -5,17 +5,40 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "text/tokenizer.h"
 
-// Returns the caption of a sample of the batch. One that has none takes the setting's, or the
-// prior's if it is one of these.
+// Reports a caption without the trigger word, once.
+static void report_trigger(struct fum_training *t, const char *caption, const char *instead) {
+    if (t->lacks_trigger) return;
+    t->lacks_trigger = true;
+    fum_log(t->params.log, FUM_LOG_WARN,
+            "the caption \"%s\" lacks the trigger word %s; such captions become \"%s\" "
+            "(data.caption)",
+            fum_text_show(caption).text, fum_text_show(t->trigger).text,
+            fum_text_show(instead).text);
+}
+
+const char *fum_train_caption(struct fum_training *t, const struct fum_data_sample *sample) {
+    const char *own = sample->caption,
+               *instead = fum_settings_has(&t->settings, "data.caption")
+                              ? fum_settings_string(&t->settings, "data.caption")
+                              : "";
+    if (!*own) return instead;
+    if (!t->trigger || strstr(own, t->trigger)) return own;
+    report_trigger(t, own, instead);
+    return instead;
+}
+
+// Returns the caption of a sample of the batch, or the prior's if it is one of these.
 static const char *choose_caption(struct fum_training *t, const struct fum_data_batch *batch,
                                   size_t index) {
     const struct fum_data_sample *sample = &batch->rows[index];
     bool prior = index % (size_t)t->rows >= (size_t)t->part.count;
     if (prior) return fum_settings_string(&t->settings, "prior.caption");
-    return *sample->caption ? sample->caption : fum_settings_string(&t->settings, "data.caption");
+    return fum_train_caption(t, sample);
 }
 
 // Returns a sample's index in the batch of all ranks.

@@ -60,18 +60,22 @@ static enum fum_result choose_prompt(struct fum_training *t, const struct grid *
     enum fum_result result =
         fum_data_read(t->data, fum_data_pick_plain(t->data, row), NULL, &sample, err);
     if (result) return result;
-    bool has_default = fum_settings_has(&t->settings, "data.caption");
-    request->prompt = sample.caption;
-    if (!*sample.caption && has_default)
-        request->prompt = fum_settings_string(&t->settings, "data.caption");
+    request->prompt = fum_train_caption(t, &sample);
     return FUM_OK;
+}
+
+// Returns the steps of a picture, at most those of the training.
+static int choose_steps(struct fum_training *t) {
+    static const char key[] = "scheduler.num_train_timesteps";
+    if (!fum_settings_has(&t->settings, key)) return STEPS;
+    return (int)FUM_MIN(fum_settings_int(&t->settings, key, 1, INT64_MAX), STEPS);
 }
 
 // Draws the picture at one place of the grid: of one of the classes, or of a prompt.
 static enum fum_result draw_one(struct fum_training *t, fum_pipeline *pipeline, struct grid *grid,
                                 int index, struct fum_error *err) {
     struct fum_generate_params request = {.count = 1,
-                                          .steps = STEPS,
+                                          .steps = choose_steps(t),
                                           .seed = t->options.seed + (uint64_t)index,
                                           .on_image = keep_image,
                                           .user = grid};

@@ -125,6 +125,8 @@ struct fum_training {
     struct fum_data_part part;            // samples of a micro-batch that this rank has
     int rows;                             // those with the samples of a prior
     double caption_drop;                  // share of the captions that become empty
+    const char *trigger;                  // word that every caption holds; NULL: none
+    bool lacks_trigger;                   // a caption without it was reported
     const char *dir;                      // of the results
     const char *log_path, *report_path;   // of its files
 
@@ -196,6 +198,9 @@ enum fum_result fum_train_open_data(struct fum_training *training, struct fum_er
 // Starts to read batches ahead from the current step on.
 enum fum_result fum_train_start_data(struct fum_training *training, struct fum_error *err);
 // Fills the token ids of a batch's captions, for the model's first text encoder.
+// Returns the caption of a sample: its own, or the setting's where it has none or lacks the trigger
+// word.
+const char *fum_train_caption(struct fum_training *training, const struct fum_data_sample *sample);
 enum fum_result fum_train_encode_captions(struct fum_training *training,
                                           const struct fum_data_batch *batch, int32_t *ids,
                                           struct fum_error *err);

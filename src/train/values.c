@@ -157,6 +157,12 @@ fum_tensor *fum_train_images(struct fum_micro_batch *m, const struct fum_train_v
 }
 
 fum_tensor *fum_train_labels(struct fum_micro_batch *m) {
+    if (m->training->data && !m->training->classes) {
+        fum_graph_fail(m->graph, FUM_ERR_ARG,
+                       "the data set has no classes, which %s needs: model.classes is more than 0",
+                       m->training->recipe->name);
+        return NULL;
+    }
     return add_given(m, &(struct fum_train_value){.name = "label"}, FUM_TRAIN_LABELS);
 }
 

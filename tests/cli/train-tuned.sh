@@ -18,6 +18,19 @@ check "a new word with samples" train textual-inversion -q -o word --steps 2 "${
 check "draws its caption" test -s word/samples/0000002.png
 check "and another by the same word" train textual-inversion -q -o word-2 --steps 2 "${tuned[@]}" --set train.sample_every=2 --lr 1
 check "which its vectors change" bash -c '! cmp -s word/samples/0000002.png word-2/samples/0000002.png'
+learns() { ! grep -q '"grad_norm":0,' "$1/log.jsonl"; }
+check "pictures without captions" train textual-inversion -q -o zorp --steps 1 "${tuned[@]}" --set inversion.token=zorp
+check "show the word" learns zorp
+expect 2 'data.caption lacks the trigger word zorp' train textual-inversion -q -o x --steps 1 "${tuned[@]}" --set inversion.token=zorp \
+    --set data.caption=dog
+mkdir named
+cp mixed/0.png named/0.png
+echo 'a thing' >named/0.txt
+tuned[3]=named
+check "captions without the word" train textual-inversion -q -o named-zorp --steps 1 "${tuned[@]}" --set inversion.token=zorp
+check "are named" grep -q 'caption "a thing" lacks the trigger word zorp' err.txt
+check "and replaced" learns named-zorp
+tuned[3]=digits
 
 tuned[1]=$FUM_TEST_DATA/model-train-xl
 check "a LoRA of all layers of SDXL" train lora -q -o all --steps 1 "${tuned[@]}" --set lora.targets=all-linear

@@ -9,6 +9,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "text/tokenizer.h"
 
 struct inversion {
@@ -42,6 +43,22 @@ static enum fum_result add_token(const struct inversion *v, struct fum_error *er
     return result;
 }
 
+// Makes sure that the caption of pictures without one holds the trigger word.
+static enum fum_result choose_caption(struct fum_training *t, const char *token,
+                                      struct fum_error *err) {
+    const char *caption = fum_settings_string(&t->settings, "data.caption");
+    t->trigger = token;
+    if (!*caption) {
+        const char *text = fum_arena_printf(t->arena, "data.caption=a photo of %s", token);
+        return text ? fum_settings_assign(&t->settings, text, err)
+                    : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a caption");
+    }
+    if (!t->replay && !strstr(caption, token))
+        fum_settings_fail(&t->settings, "data.caption", "lacks the trigger word %s",
+                          fum_text_show(token).text);
+    return fum_settings_check(&t->settings, err);
+}
+
 static enum fum_result configure(struct fum_training *t, struct fum_error *err) {
     enum { MAX_VECTORS = 64, MAX_TOKEN = 100 };
     struct inversion *v = t->config;
@@ -52,6 +69,7 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
     if (!*v->token || strlen(v->token) > MAX_TOKEN)
         fum_settings_fail(s, "inversion.token", "must be a word of 1 to %d bytes", MAX_TOKEN);
     enum fum_result result = fum_settings_check(s, err);
+    if (!result) result = choose_caption(t, v->token, err);
     if (!result) result = fum_latent_open(t, &v->latent, err);
     v->latent.new_rows = new_rows;
     return result ? result : add_token(v, err);
