@@ -152,7 +152,17 @@ bool fum_pickle_push_copy(struct fum_pickle_machine *m, const char *text, size_t
     return fum_pickle_push(m, v);
 }
 
+// Returns the class that an identification of torch's old form names with its source, or NULL. It
+// is a tuple of "module", the class, and the file and text of the source.
+static value *find_class(const value *id) {
+    bool named = id->kind == FUM_PICKLE_TUPLE && id->count > 1 &&
+                 id->items[0]->kind == FUM_PICKLE_TEXT && !strcmp(id->items[0]->text, "module");
+    return named && id->items[1]->kind == FUM_PICKLE_GLOBAL ? id->items[1] : NULL;
+}
+
 bool fum_pickle_push_persistent(struct fum_pickle_machine *m, value *id) {
+    value *class = find_class(id);
+    if (class) return fum_pickle_push(m, class);
     value *v = fum_pickle_make(m, FUM_PICKLE_PERSISTENT);
     return v && fum_pickle_append(m, v, &id, 1) &&
            fum_pickle_append(m, &m->pickle->persistent, &v, 1) && fum_pickle_push(m, v);

@@ -6,8 +6,8 @@
 zip.pth and old.pth hold the tensors of tensors.safetensors in both forms, with numbers and dicts between them.
 parameters.pth has parameters; module.pth a whole module; evil-zip.pth and evil-old.pth call os.system.
 lightning.ckpt and lightning-old.ckpt hold what checkpoints of trainings do beside their tensors: callbacks, NumPy's
-scalars and arrays, sets, the optimizer. inversion.pt is a textual inversion with its ParameterDict. types.safetensors
-has all values of the 8-bit types, some of the others, and what torch makes of them in f32; types.pt the same by pickle.
+scalars and arrays, sets, the optimizer. inversion.pt and inversion-old.pt are a textual inversion with its
+ParameterDict. types.safetensors has all values of the 8-bit types, some of the others, and what torch makes of them in f32; types.pt the same by pickle.
 """
 import collections
 import os
@@ -101,8 +101,11 @@ def main():
     torch.save(nn.Linear(2, 2), os.path.join(folder, "module.pth"))
     write_lightning(folder, base)
     write_types(folder, draw)
-    torch.save({"string_to_token": {"*": torch.tensor(265)}, "name": "word",
-                "string_to_param": nn.ParameterDict({"*": nn.Parameter(base)})}, os.path.join(folder, "inversion.pt"))
+    inversion = {"string_to_token": {"*": torch.tensor(265)}, "name": "word",
+                 "string_to_param": nn.ParameterDict({"*": nn.Parameter(base)})}
+    torch.save(inversion, os.path.join(folder, "inversion.pt"))
+    torch.serialization.get_source_lines_and_file = None  # the old form names the class with its source, if it finds it
+    torch.save(inversion, os.path.join(folder, "inversion-old.pt"), _use_new_zipfile_serialization=False)
 
 
 main()

@@ -99,15 +99,19 @@ static void reads_shards(void **state) {
     fum_loader_close(&l);
 }
 
+// The old form names the class of the dict by an identification, as it does storages.
 static void reads_the_parameters_of_a_dict(void **state) {
     (void)state;
-    struct fum_error err = {0};
-    fum_loader *l = NULL;
-    assert_ok(fum_loader_open(&l, data_path("inversion.pt"), &err), err);
-    const struct fum_loader_tensor *t = fum_loader_find(l, "string_to_param.*");
-    assert_non_null(t);
-    assert_int_equal(t->view.dim[0], 6);
-    fum_loader_close(&l);
+    static const char *const files[] = {"inversion.pt", "inversion-old.pt"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct fum_error err = {0};
+        fum_loader *l = NULL;
+        assert_ok(fum_loader_open(&l, data_path(files[i]), &err), err);
+        const struct fum_loader_tensor *t = fum_loader_find(l, "string_to_param.*");
+        assert_non_null(t);
+        assert_int_equal(t->view.dim[0], 6);
+        fum_loader_close(&l);
+    }
 }
 
 // Reads the f32 values of a tensor. Free them with free.
