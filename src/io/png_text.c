@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "io/png_text.h"
 
+#include "base/macros.h"
 #include "base/utf8.h"
 #include "io/exif_text.h"
 #include "io/png.h"
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 
+// Limit of the bytes that the compressed texts of a file have together, damaged ones included.
 enum { MAX_TEXT_BYTES = 16 << 20 };
 
 // The data of a chunk.
@@ -29,12 +31,13 @@ static bool skip_text(struct chunk *c) {
     return true;
 }
 
-// Decompresses a text, unless it is damaged or longer than the limit: *text is NULL then. Returns
-// false when memory is out.
-static bool decompress(const struct chunk *c, uint8_t **text, size_t *bytes) {
+// Decompresses a text, and takes its bytes from *left. *text is NULL if it is damaged or longer.
+// Returns false when memory is out.
+static bool decompress(const struct chunk *c, size_t *left, uint8_t **text, size_t *bytes) {
+    *text = NULL;
+    if (!*left) return true;
     z_stream z = {.next_in = (uint8_t *)(uintptr_t)c->data, .avail_in = (uInt)c->bytes};
-    size_t size = c->bytes * 4 + 1024, used = 0;
-    if (size > MAX_TEXT_BYTES) size = MAX_TEXT_BYTES;
+    size_t size = FUM_MIN(c->bytes * 4 + 1024, *left), used = 0;
     int status = inflateInit(&z);
     *text = status == Z_OK ? fum_alloc(size, 1) : NULL;
     if (!*text) status = Z_MEM_ERROR;
@@ -44,15 +47,16 @@ static bool decompress(const struct chunk *c, uint8_t **text, size_t *bytes) {
         status = inflate(&z, Z_NO_FLUSH);
         used = size - z.avail_out;
         if (status != Z_OK || z.avail_out) continue;
-        if (size >= MAX_TEXT_BYTES) break;
-        uint8_t *grown = fum_realloc(*text, size * 2, 1);
+        if (size >= *left) break;
+        size = FUM_MIN(size * 2, *left);
+        uint8_t *grown = fum_realloc(*text, size, 1);
         if (grown)
             *text = grown;
         else
             status = Z_MEM_ERROR;
-        size *= 2;
     }
     inflateEnd(&z); // which takes a stream that did not begin, too
+    *left -= used;
     if (status != Z_STREAM_END) {
         fum_free(*text);
         *text = NULL;
@@ -73,10 +77,10 @@ static char *convert(const uint8_t *data, size_t bytes, bool utf8) {
     return text;
 }
 
-static bool convert_compressed(const struct chunk *c, bool utf8, char **text) {
+static bool convert_compressed(const struct chunk *c, bool utf8, size_t *left, char **text) {
     size_t bytes = 0;
     uint8_t *data = NULL;
-    bool good = decompress(c, &data, &bytes);
+    bool good = decompress(c, left, &data, &bytes);
     if (data) *text = convert(data, bytes, utf8);
     fum_free(data);
     return good && (!data || *text);
@@ -84,7 +88,8 @@ static bool convert_compressed(const struct chunk *c, bool utf8, char **text) {
 
 // Finds the text of a chunk with this key; NULL: it has another one, or is damaged. Returns false
 // when memory is out.
-static bool chunk_text(const char *type, struct chunk c, const char *key, char **text) {
+static bool chunk_text(const char *type, struct chunk c, const char *key, size_t *left,
+                       char **text) {
     size_t key_bytes = strlen(key) + 1;
     bool international = !memcmp(type, "iTXt", 4), compressed = !memcmp(type, "zTXt", 4);
     if (c.bytes < key_bytes || memcmp(c.data, key, key_bytes)) return true;
@@ -96,7 +101,7 @@ static bool chunk_text(const char *type, struct chunk c, const char *key, char *
     c.data += flags;
     c.bytes -= flags;
     if (international && !(skip_text(&c) && skip_text(&c))) return true; // language, translated key
-    if (compressed) return convert_compressed(&c, international, text);
+    if (compressed) return convert_compressed(&c, international, left, text);
     *text = convert(c.data, c.bytes, international);
     return *text != NULL;
 }
@@ -107,7 +112,7 @@ static bool is_text(const char *type) {
 
 bool fum_png_find_text(const struct fum_image_file *file, const char *key, char **text) {
     const uint8_t *png = file->data;
-    size_t bytes = file->bytes;
+    size_t bytes = file->bytes, left = MAX_TEXT_BYTES;
     char *comment = NULL;
     bool good = true;
     *text = NULL;
@@ -117,7 +122,7 @@ bool fum_png_find_text(const struct fum_image_file *file, const char *key, char 
         if (length > bytes - at - 12) break;
         const uint8_t *data = png + at + 8;
         if (is_text(type))
-            good = chunk_text(type, (struct chunk){data, length}, key, text);
+            good = chunk_text(type, (struct chunk){data, length}, key, &left, text);
         else if (!memcmp(type, "eXIf", 4) && !comment && !strcmp(key, "parameters"))
             good = fum_exif_find_text((struct fum_exif_block){data, length}, key, &comment);
         at += length + 12;
