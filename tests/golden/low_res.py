@@ -8,8 +8,6 @@ low-res.json (the cases) and low-res.safetensors (the picture, latents and 8-bit
 CPU generator with the case's seed: the noise of the picture, that of the latents, then the steps' noise. All in f32.
 """
 import json
-import os
-import shutil
 import sys
 import types
 import warnings
@@ -44,14 +42,8 @@ def save_model(data):
         tokenizer=StableDiffusionPipeline.from_pretrained(f"{data}/model-sd1", safety_checker=None).tokenizer,
         low_res_scheduler=DDPMScheduler(**BETAS),
         scheduler=DDIMScheduler(**BETAS, prediction_type="v_prediction", clip_sample=False, set_alpha_to_one=False, steps_offset=1),
-        max_noise_level=30).to(torch.float16)
-    folder = f"{data}/model-x4"
-    shutil.rmtree(folder, ignore_errors=True)
-    pipe.save_pretrained(folder)
-    os.remove(f"{folder}/tokenizer/tokenizer.json")
-    for file in ("vocab.json", "merges.txt"):
-        shutil.copyfile(f"{data}/model-sd1/tokenizer/{file}", f"{folder}/tokenizer/{file}")
-    models.clean(folder)
+        max_noise_level=30)
+    models.save(f"{data}/model-x4", pipe, f"{data}/model-sd1/tokenizer")
 
 
 def cases():

@@ -10,7 +10,6 @@ weights are stored as f8_e4m3 in two files, to keep them small: groups of 32 cha
 """
 import json
 import os
-import shutil
 import sys
 import types
 import warnings
@@ -55,15 +54,11 @@ def save_model(data):
         text_encoder=models.clip("x2", "text_encoder", 423, hidden_size=TEXT, intermediate_size=16)[0],
         tokenizer=StableDiffusionPipeline.from_pretrained(f"{data}/model-sd1", safety_checker=None).tokenizer,
         scheduler=EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
-                                         num_train_timesteps=1000, prediction_type="original_sample")).to(torch.float16)
+                                         num_train_timesteps=1000, prediction_type="original_sample"))
     folder = f"{data}/model-x2"
-    shutil.rmtree(folder, ignore_errors=True)
-    pipe.save_pretrained(folder)
+    models.save(folder, pipe, f"{data}/model-sd1/tokenizer")
     os.remove(f"{folder}/unet/diffusion_pytorch_model.safetensors")
     pipe.unet.to(torch.float8_e4m3fn).save_pretrained(f"{folder}/unet", max_shard_size=170 << 10)
-    os.remove(f"{folder}/tokenizer/tokenizer.json")
-    for file in ("vocab.json", "merges.txt"):
-        shutil.copyfile(f"{data}/model-sd1/tokenizer/{file}", f"{folder}/tokenizer/{file}")
     models.clean(folder)
 
 

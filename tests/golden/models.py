@@ -162,8 +162,8 @@ def vae(seed, **config):
     return model, tensors
 
 
-def finish(folder, pipeline, tensors, tokenizer_folder):
-    """Saves the pipeline in f16 and the goldens; tokenizers as the files that every version of transformers reads."""
+def save(folder, pipeline, tokenizer_folder):
+    """Saves the pipeline in f16, and tokenizers as the files that every version of transformers reads."""
     shutil.rmtree(folder, ignore_errors=True)
     pipeline.to(torch.float16)
     pipeline.save_pretrained(folder)
@@ -173,8 +173,13 @@ def finish(folder, pipeline, tensors, tokenizer_folder):
             os.remove(big)
             for name in ("vocab.json", "merges.txt"):
                 shutil.copyfile(os.path.join(tokenizer_folder, name), os.path.join(folder, part, name))
-    save_file({k: v.contiguous() for k, v in tensors.items()}, os.path.join(folder, "golden.safetensors"))
     clean(folder)
+
+
+def finish(folder, pipeline, tensors, tokenizer_folder):
+    """Saves the pipeline and the goldens."""
+    save(folder, pipeline, tokenizer_folder)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, os.path.join(folder, "golden.safetensors"))
 
 
 def clean(folder):

@@ -8,8 +8,6 @@ are given, latents and 8-bit pictures by case). All draws come from one CPU gene
 posterior, the noise, the masked picture's posterior, then the steps' noise. All in f32 on the CPU.
 """
 import json
-import os
-import shutil
 import sys
 import types
 import warnings
@@ -87,14 +85,8 @@ def save_model(data, name, channels, seed, cls):
     parts["text_encoder"] = models.clip(name, "text_encoder", seed + 10, hidden_size=8, intermediate_size=16)[0]
     parts["tokenizer"] = StableDiffusionPipeline.from_pretrained(f"{data}/model-sd1", safety_checker=None).tokenizer
     parts["scheduler"] = runs.EulerDiscreteScheduler.from_config(dict(base.scheduler.config))
-    pipe = cls(**parts, requires_safety_checker=False).to(torch.float16)
-    folder = f"{data}/model-{name}"
-    shutil.rmtree(folder, ignore_errors=True)
-    pipe.save_pretrained(folder)
-    os.remove(f"{folder}/tokenizer/tokenizer.json")
-    for file in ("vocab.json", "merges.txt"):
-        shutil.copyfile(f"{data}/model-sd1/tokenizer/{file}", f"{folder}/tokenizer/{file}")
-    models.clean(folder)
+    pipe = cls(**parts, requires_safety_checker=False)
+    models.save(f"{data}/model-{name}", pipe, f"{data}/model-sd1/tokenizer")
 
 
 PIPELINES = {("sd1", "img2img"): StableDiffusionImg2ImgPipeline, ("sd2", "img2img"): StableDiffusionImg2ImgPipeline,
