@@ -32,6 +32,43 @@ check "are named" grep -q 'caption "a thing" lacks the trigger word zorp' err.tx
 check "and replaced" learns named-zorp
 tuned[3]=digits
 
+# A new word begins as the row of its start word, here in a table of fp8 with a factor: 2 x 0.25.
+cp -r "$FUM_TEST_DATA/model-sd1" scaled
+chmod -R u+w scaled
+cat >scaled.py <<'E2'
+import json, struct
+def read(path):
+    data = open(path, "rb").read()
+    size = struct.unpack("<Q", data[:8])[0]
+    return {k: (v, data[8 + size:][slice(*v["data_offsets"])]) for k, v in json.loads(data[8:8 + size]).items() if k != "__metadata__"}
+def write(path, tensors):
+    header, body = {}, b""
+    for name, (info, raw) in tensors.items():
+        header[name] = dict(info, data_offsets=[len(body), len(body) + len(raw)])
+        body += raw
+    text = json.dumps(header).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + body)
+E2
+cat >scale.py <<'E2'
+from scaled import *
+path = "scaled/text_encoder/model.safetensors"
+tensors, words = read(path), json.load(open("scaled/tokenizer/vocab.json"))
+name = next(k for k in tensors if "token_embedding" in k)
+rows, width = tensors[name][0]["shape"]
+tensors[name] = dict(dtype="F8_E4M3", shape=[rows, width]), b"".join((b"@" if i == words["cat</w>"] else b"8") * width for i in range(rows))
+tensors[name.replace(".weight", ".scale_weight")] = dict(dtype="F32", shape=[]), struct.pack("<f", 0.25)
+write(path, tensors)
+E2
+cat >rows.py <<'E2'
+from scaled import *
+(info, raw), = read("start/model/embedding.safetensors").values()
+assert info["dtype"] == "F32" and set(struct.unpack(f"<{len(raw) // 4}f", raw)) == {0.5}
+E2
+python3 scale.py
+check "a new word from another one" train textual-inversion -q -o start --steps 1 -m scaled "${tuned[@]:2}" --lr 0 \
+    --set inversion.start=cat --set inversion.vectors=2
+check "begins with its row" python3 rows.py
+
 tuned[1]=$FUM_TEST_DATA/model-train-xl
 check "a LoRA of all layers of SDXL" train lora -q -o all --steps 1 "${tuned[@]}" --set lora.targets=all-linear
 check "names them as kohya's scripts do" grep -aq lora_unet_label_emb_0_2.lora_up.weight all/model/lora.safetensors

@@ -97,17 +97,16 @@ static int32_t start_token(const struct inversion *v, const struct fum_model_tex
 static bool fill_rows(const struct inversion *v, const struct fum_model_text *text, float *rows) {
     struct fum_view table;
     size_t channels = (size_t)text->config.channels;
-    uint8_t raw[1 << 14];
     if (!text->weights.find(text->weights.user, "text_model.embeddings.token_embedding.weight",
                             &table))
         return false;
-    uint64_t bytes = channels * fum_dtype_size(table.dtype);
     int32_t id = start_token(v, text);
-    if (bytes > sizeof raw || id >= text->config.vocab ||
-        fum_view_read(&table, (uint64_t)id * bytes, bytes, raw, NULL))
-        return false;
-    for (int i = 0; i < v->vectors; i++)
-        fum_convert_to_f32(rows + (size_t)i * channels, raw, table.dtype, channels);
+    if (table.computed || id >= text->config.vocab) return false;
+    fum_view_skip(&table, (uint64_t)id * channels * fum_dtype_size(table.dtype));
+    table.dim[0] = 1;
+    if (fum_view_read_f32(&table, rows, NULL)) return false;
+    for (int i = 1; i < v->vectors; i++)
+        memcpy(rows + (size_t)i * channels, rows, channels * sizeof *rows);
     return true;
 }
 
