@@ -250,7 +250,7 @@ struct fum_generate_params {
     // picture. A strength of 1 starts from noise alone then.
     struct fum_image_source mask;
     bool mask_invert; // black changes
-    double mask_blur; // deviation of a Gaussian, in pixels of the mask; 0: none
+    double mask_blur; // deviation of a Gaussian, in pixels of the mask, up to 1000; 0: none
     enum fum_inpaint_fill inpaint_fill;
     // Draws the part around the mask alone, scaled to the size of the run, and puts it back.
     bool only_masked;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { DEFAULT_PADDING = 32 };
+enum { DEFAULT_PADDING = 32, MAX_BLUR = 1000 };
 
 bool fum_mask_given(const struct fum_generate_params *params) {
     return fum_image_given(&params->mask) || fum_canvas_grows(params);
@@ -85,7 +85,7 @@ static void grow_side(int *start, int *length, int requested, int whole) {
 static struct fum_bitmap_box choose_area(const struct fum_run *run, const struct fum_bitmap *mask) {
     int padding = run->params->masked_padding ? run->params->masked_padding : DEFAULT_PADDING;
     struct fum_bitmap_box box = find_box(mask);
-    padding = FUM_MAX(padding, 0);
+    padding = FUM_MIN(FUM_MAX(padding, 0), FUM_MAX_SIDE);
     int left = FUM_MAX(box.left - padding, 0), top = FUM_MAX(box.top - padding, 0);
     int right = FUM_MIN(box.left + box.width + padding, mask->width),
         bottom = FUM_MIN(box.top + box.height + padding, mask->height);
@@ -129,6 +129,9 @@ enum fum_result fum_mask_open(const fum_pipeline *pipe, struct fum_run *run,
     const struct fum_bitmap *original = &given->original;
     const struct fum_bitmap_box before = {0, 0, original->width - p->outpaint[0] - p->outpaint[2],
                                           original->height - p->outpaint[1] - p->outpaint[3]};
+    if (!(p->mask_blur <= MAX_BLUR))
+        return fum_error_set(err, FUM_ERR_ARG, "mask_blur is %g pixels: at most %d are possible",
+                             p->mask_blur, MAX_BLUR);
     enum fum_result result = read_mask(run, before, whole, err);
     if (!result && fum_canvas_grows(p)) result = grow_mask(run, whole, err);
     if (!result && p->mask_blur > 0) result = fum_bitmap_blur(whole, p->mask_blur, err);

@@ -290,6 +290,9 @@ static void bad_pictures_are_refused(void **state) {
     struct kept kept = {0};
     struct pictures p = make_pictures();
     struct fum_generate_params params = plain_request(&p, &kept);
+    params.mask_blur = INFINITY;
+    refuse(c, "sd1", &params, "mask_blur is inf");
+    params.mask_blur = 0;
     params.strength = 0.1;
     refuse(c, "sd1", &params, "leaves none to take");
     params.strength = -1;
