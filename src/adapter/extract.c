@@ -97,12 +97,12 @@ static enum fum_result add_product(struct extract *x, const struct fum_adapter_t
     if (!module || !up || !down || !alpha) return no_memory(err);
     const struct fum_low_rank job = {difference, rows, columns, rank, up, down};
     enum fum_result result = fum_low_rank_compute(&job, err);
-    struct fum_view left = {.dtype = FUM_F32, .rank = view->rank, .data = up}, right = *view,
+    struct fum_view left = {.dtype = FUM_F32, .rank = view->rank, .data = up},
+                    right = {.dtype = FUM_F32, .rank = view->rank, .data = down},
                     scale = {.dtype = FUM_F32, .data = alpha};
     for (int i = 0; i < view->rank; i++) left.dim[i] = 1;
     left.dim[0] = (int64_t)rows;
     left.dim[1] = (int64_t)rank;
-    right = (struct fum_view){.dtype = FUM_F32, .rank = view->rank, .data = down};
     memcpy(right.dim, view->dim, sizeof right.dim);
     right.dim[0] = (int64_t)rank;
     *alpha = (float)rank;

@@ -287,9 +287,8 @@ static enum fum_result write_picture(fum_pipeline *pipe, int index, struct fum_e
 static float find_factor(const struct fum_control *control, int eval, int evals) {
     float strength = control->strength != 0 ? control->strength : default_strength;
     double end = control->end != 0 ? (double)control->end : 1;
-    bool before =
-        (double)eval / evals<(double)control->start, after = (double)(eval + 1) / evals> end;
-    return before || after || strength < 0 ? 0 : strength;
+    double from = (double)eval / evals, to = (double)(eval + 1) / evals;
+    return from < (double)control->start || to > end || strength < 0 ? 0 : strength;
 }
 
 uint32_t fum_control_gated(const struct fum_run *run) {
