@@ -17,8 +17,8 @@ struct fum_metadata_field {
 struct fum_metadata {
     const char *parameters; // the whole text; NULL: the picture carries none
     const char *prompt, *negative_prompt;
-    // Those of the last line, if it has at least three, in its order and once each. Of a line of
-    // more than 4096, the first ones.
+    // Those of the last line, if it has at least three, in its order and once each: the first 4096
+    // at most.
     const struct fum_metadata_field *fields;
     size_t num_fields;
     // What fumarole needs to draw a PNG again, a JSON object; NULL: another program made it.
