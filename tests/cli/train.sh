@@ -66,7 +66,7 @@ expect 1 'my.ini, line 2' train vae -q -o x --data digits --config my.ini
 printf '[train]\nstep = 3\n' >my.ini
 expect 2 'my.ini: unknown setting train.step.*train.steps' train vae -q -o x --data digits --config my.ini
 expect 2 'label 77.*10 classes' train cvae -q -o x --data bad "${small[@]}" --steps 60
-unet=(--steps 1 --batch 1 --set model.block_out_channels=4 --set model.norm_num_groups=2 --set data.width=4 --set data.height=4)
+unet=(--steps 1 --batch 1 --set model.block_out_channels=8 --set model.norm_num_groups=2 --set data.width=4 --set data.height=4)
 expect 2 'no classes, which ddpm needs' train ddpm -q -o x --data mixed "${unet[@]}" --set model.classes=3
 expect 2 'no classes, which cvae needs' train cvae -q -o x --data mixed --set data.width=4 --set data.height=4
 check "a process of few steps" train ddpm -q -o few --data digits "${unet[@]}" --set scheduler.num_train_timesteps=4
