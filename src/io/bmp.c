@@ -85,7 +85,7 @@ static enum fum_result decode(const struct fum_image_file *file, struct fum_bitm
     enum fum_result result = read_header(file, &h, err);
     if (!result) result = check_rows(file, &h, err);
     if (result) return result;
-    if (fum_stb_read(file->data, (int)file->bytes, bitmap, &why)) {
+    if (fum_stb_read_bmp(file->data, (int)file->bytes, bitmap, &why)) {
         if (bitmap->channels == 4 && h.compression == 0) drop_fourth(bitmap);
         return FUM_OK;
     }

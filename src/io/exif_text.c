@@ -109,8 +109,7 @@ static struct value find_value(const uint8_t *data, size_t bytes, uint32_t tag, 
     return (struct value){data + at, count};
 }
 
-// The finders below store NULL where the block has no such text, and return false when memory is
-// out.
+// Stores NULL where the block has no comment. Returns false when memory is out, as find_note does.
 static bool find_comment(struct fum_exif_block block, char **text) {
     const struct value v = find_value(block.data, block.bytes, TAG_COMMENT, CODE_BYTES);
     if (!v.data) return true;

@@ -4,18 +4,6 @@
 
 #include <zlib.h>
 
-// A picture's bytes are checked before decoding, but a small file may still inflate without end:
-// refuse that here.
-enum { MAX_DECODED_BYTES = 1 << 30 };
-
-static void *stb_alloc(size_t bytes) {
-    return bytes > MAX_DECODED_BYTES ? NULL : fum_alloc(bytes, 1);
-}
-
-static void *stb_realloc(void *old, size_t bytes) {
-    return bytes > MAX_DECODED_BYTES ? NULL : fum_realloc(old, bytes, 1);
-}
-
 // stb_image_write takes no context and forgets the compressed rows when the allocation after them
 // fails. That one block is remembered here while a picture is written.
 static _Thread_local uint8_t *packed_rows;
@@ -55,12 +43,11 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
 #endif
 
-#define STBI_MALLOC(bytes)     stb_alloc(bytes)
-#define STBI_REALLOC(p, bytes) stb_realloc(p, bytes)
+#define STBI_MALLOC(bytes)     fum_alloc(bytes, 1)
+#define STBI_REALLOC(p, bytes) fum_realloc(p, bytes, 1)
 #define STBI_FREE(p)           fum_free(p)
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
-#define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
 #define STBI_NO_STDIO
 #define STBI_ASSERT(x) ((void)0)
@@ -88,25 +75,9 @@ static uint8_t *pack_rows(uint8_t *rows, int bytes, int *packed_bytes, int level
 #pragma GCC diagnostic pop
 #endif
 
-// Decodes channels of 16 bits to their high bytes. stb_image's own conversion loses the picture
-// when memory is out.
-static uint8_t *read_deep(const uint8_t *png, int bytes, struct fum_bitmap *b) {
-    stbi_us *deep = stbi_load_16_from_memory(png, bytes, &b->width, &b->height, &b->channels, 0);
-    if (!deep) return NULL;
-    size_t count = (size_t)b->width * (size_t)b->height * (size_t)b->channels;
-    uint8_t *pixels = stb_alloc(count);
-    for (size_t i = 0; i < count && pixels; i++) pixels[i] = (uint8_t)(deep[i] >> 8);
-    if (!pixels) stbi__err("outofmem", "Out of memory");
-    fum_free(deep);
-    return pixels;
-}
-
-bool fum_stb_read(const uint8_t *png, int bytes, struct fum_bitmap *bitmap, const char **why) {
+bool fum_stb_read_bmp(const uint8_t *bmp, int bytes, struct fum_bitmap *bitmap, const char **why) {
     struct fum_bitmap b = {0};
-    if (stbi_is_16_bit_from_memory(png, bytes))
-        b.pixels = read_deep(png, bytes, &b);
-    else
-        b.pixels = stbi_load_from_memory(png, bytes, &b.width, &b.height, &b.channels, 0);
+    b.pixels = stbi_load_from_memory(bmp, bytes, &b.width, &b.height, &b.channels, 0);
     *why = b.pixels ? NULL : stbi_failure_reason();
     if (b.pixels) *bitmap = b;
     return b.pixels != NULL;

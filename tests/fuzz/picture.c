@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -113,6 +114,19 @@ static void insert_exif(uint8_t *bytes, size_t *size, struct choices *c) {
     *size += png ? PNG_CHUNK : EXIF + 8;
 }
 
+// Corrects the sums of a PNG's chunks, so that damage gets past them.
+static void correct_sums(uint8_t *bytes, size_t size) {
+    if (size < 8 || memcmp(bytes, "\x89PNG", 4)) return;
+    for (size_t at = 8; size - at >= 12;) {
+        const uint8_t *p = bytes + at;
+        size_t length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+        if (length > size - at - 12) return;
+        uint32_t sum = (uint32_t)crc32(0, p + 4, (uInt)length + 4);
+        for (size_t i = 0; i < 4; i++) bytes[at + 8 + length + i] = (uint8_t)(sum >> (24 - 8 * i));
+        at += length + 12;
+    }
+}
+
 static uint8_t *make_picture(struct choices *c, size_t *size) {
     static struct samples samples;
     static uint8_t bytes[SAMPLE_MOST_BYTES];
@@ -135,8 +149,9 @@ static void try_made(struct choices *c) {
     size_t size = 0;
     int channels = (int)choose(c, 5);
     int64_t most = one_in(c, 256) ? 1 << 22 : 1 << 13;
-    bool upright = one_in(c, 4);
+    bool upright = one_in(c, 4), corrects = !one_in(c, 8);
     uint8_t *bytes = make_picture(c, &size);
+    if (corrects) correct_sums(bytes, size);
     const struct fum_image_file file = {
         .data = bytes, .bytes = size, .where = "fuzz", .max_pixels = most};
     if (upright)

@@ -210,6 +210,8 @@ static void refuses_damage(void **state) {
                              3, &back, &text, &err)) {
             assert_null(back.pixels);
             assert_contains(err.text, "x.png");
+        } else { // the damage is in the text, or changed nothing
+            assert_memory_equal(back.pixels, pixels, sizeof pixels);
         }
         fum_bitmap_free(&back);
         fum_free(text);
@@ -226,7 +228,7 @@ static void refuses_damage(void **state) {
                 &(struct fum_image_file){.data = empty, .bytes = sizeof empty, .where = "x.png"}, 3,
                 &back, NULL, &err),
             FUM_ERR_FORMAT);
-        assert_string_equal(err.text, "x.png: the PNG holds no picture");
+        assert_contains(err.text, "x.png: cannot decode the PNG: ");
         memcpy(empty + FUM_PNG_IHDR_END + 4, "IDAT", 4);
     }
     memset(png + 16, 0x7f, 8);
