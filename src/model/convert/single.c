@@ -175,13 +175,11 @@ static enum fum_result embed_file(struct fum_converter *c, const char *path, con
                                   struct fum_convert_file *file) {
     char *text = NULL, *key = fum_arena_printf(c->arena, FUM_EMBEDDED_FILE "%s", name);
     size_t bytes = 0;
-    struct fum_error ignored = {0};
     if (!key) return fum_convert_no_memory(c);
+    enum fum_result result = fum_file_read(path, FUM_CONVERT_MAX_EMBEDDED, &text, &bytes, c->err);
     // A larger file, such as CLIP's vocabulary, is one that every installation has.
-    enum fum_result result = FUM_OK;
-    if (!fum_file_read(path, FUM_CONVERT_MAX_EMBEDDED, &text, &bytes, &ignored) &&
-        strlen(text) == bytes)
-        result = fum_convert_add_text(c, file, key, text);
+    if (result == FUM_ERR_FORMAT) return FUM_OK;
+    if (!result && strlen(text) == bytes) result = fum_convert_add_text(c, file, key, text);
     fum_free(text);
     return result;
 }

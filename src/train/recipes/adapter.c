@@ -18,6 +18,8 @@ FUM_SETTING_NAMES(target_name, "attention", "all-linear")
 void fum_lora_read(struct fum_settings *s, struct fum_lora *lora, int least) {
     lora->rank = (int)fum_settings_int(s, "lora.rank", least, MAX_RANK);
     lora->alpha = fum_settings_real(s, "lora.alpha", 0, 1e6);
+    if (lora->alpha == 0)
+        lora->alpha = lora->rank; // as kohya's scripts and readers of files take it
     lora->all_linear = fum_settings_choice(s, "lora.targets", target_name) == 1;
     lora->text_encoder = fum_settings_bool(s, "lora.text_encoder");
 }
