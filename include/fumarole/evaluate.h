@@ -33,7 +33,9 @@ struct fum_evaluate_params {
     // The network that pictures go through: "inception:FILE" with pytorch-fid's weights, or
     // "classifier:DIR" with a trained classifier. NULL: features are given.
     const char *features;
-    int count;          // of pictures, at most, from each set; 0: all. A model draws so many
+    // Pictures from each set at most; 0: all. A model draws so many, and is compared with all of
+    // the other set.
+    int count;
     const char *prompt; // that a model draws; NULL for models that take none
     const char *device; // that runs it, as fum_device_params.select
     unsigned measures;  // mask of FUM_EVALUATE_…; 0: those of ALL that the sets allow

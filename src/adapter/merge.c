@@ -34,10 +34,15 @@ static enum fum_result no_memory(const struct merge *m, struct fum_error *err) {
 
 // ---- tensors ----
 
+// True if a weight lies in a file as it is, so that a changed one can take its place.
+static bool is_stored(const struct fum_view *base) {
+    return base->file && !base->scales && !base->computed;
+}
+
 static bool lies_in(const struct fum_view *base, const struct fum_view *view) {
-    bool stored = base->file && base->file == view->file && !base->scales && !base->computed;
-    return stored && base->blocks == view->blocks && base->block_offset == view->block_offset &&
-           base->offset >= view->offset && base->offset < view->offset + fum_view_bytes(view);
+    return is_stored(base) && base->file == view->file && base->blocks == view->blocks &&
+           base->block_offset == view->block_offset && base->offset >= view->offset &&
+           base->offset < view->offset + fum_view_bytes(view);
 }
 
 // Computes a tensor of the model with all changes in it.
@@ -199,16 +204,24 @@ static bool keeps_folder(const struct merge *m) {
     return m->model->folder && (!strchr(name, '.') || strspn(name, ".") == strlen(name));
 }
 
-// Checks that every change has its place in the files.
-static enum fum_result check_placed(const struct merge *m, struct fum_error *err) {
+// Checks that `placed` changes, those with a place in the files, are all.
+static enum fum_result check_placed(const struct merge *m, size_t placed, struct fum_error *err) {
     struct fum_adapters_change change;
     size_t count = 0;
     while (fum_adapters_get(m->set, count, &change)) count++;
-    if (count <= m->placed) return FUM_OK;
+    if (count <= placed) return FUM_OK;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                          "%s: %zu of %zu changed weights cannot be written, since the model stores "
                          "them scaled or transposed",
-                         m->path, count - m->placed, count);
+                         m->path, count - placed, count);
+}
+
+// Checks, before anything is written, that every changed weight is stored as it is.
+static enum fum_result check_stored(const struct merge *m, struct fum_error *err) {
+    struct fum_adapters_change change;
+    size_t stored = 0;
+    for (size_t i = 0; fum_adapters_get(m->set, i, &change); i++) stored += is_stored(&change.base);
+    return check_placed(m, stored, err);
 }
 
 static enum fum_result write_model(struct merge *m, struct fum_error *err) {
@@ -228,8 +241,9 @@ enum fum_result fum_adapter_merge(const fum_model *model, const struct fum_merge
     struct merge m = {.model = model, .path = params->path, .arena = fum_arena_create()};
     enum fum_result result = m.arena ? FUM_OK : no_memory(&m, err);
     if (!result) result = fum_adapters_open(&m.set, model, &set, err);
+    if (!result) result = check_stored(&m, err);
     if (!result) result = write_model(&m, err);
-    if (!result) result = check_placed(&m, err);
+    if (!result) result = check_placed(&m, m.placed, err);
     fum_adapters_close(&m.set);
     fum_arena_destroy(&m.arena);
     return result;

@@ -48,7 +48,7 @@ static const struct cli_option options[] = {
     {.name = "features", .kind = CLI_STRING, .offset = FIELD(features), .value = "KIND:PATH",
      .help = "the network: inception:FILE with pytorch-fid's weights, or classifier:DIR as trained"},
     {.name = "count", .letter = 'n', .kind = CLI_INT, .offset = FIELD(count), .value = "N",
-     .min = 1, .max = 100000000, .help = "pictures of each set at most (all), and those that a model draws"},
+     .min = 1, .max = 100000000, .help = "pictures that a model draws; without one, those of each set at most (all)"},
     {.name = "prompt", .letter = 'p', .kind = CLI_STRING, .offset = FIELD(prompt), .value = "TEXT",
      .help = "what a model draws, if it takes a prompt"},
     CLI_DEVICE_ROW(FIELD(device)),

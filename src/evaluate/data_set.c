@@ -91,6 +91,14 @@ static enum fum_result read_all(struct reading *r, struct fum_error *err) {
     return result;
 }
 
+// Returns how many samples are read at most; 0: all. Where a model draws `count` pictures, they are
+// compared with all real ones.
+static int choose_limit(const struct fum_evaluate_params *params) {
+    bool draws = (params->real && fum_set_model.probe(params->real)) ||
+                 (params->fake && fum_set_model.probe(params->fake));
+    return draws ? 0 : params->count;
+}
+
 static enum fum_result open_data(struct fum_set *set, struct fum_set_context *context,
                                  struct fum_error *err) {
     struct reading r = {.batch = {.set = set, .context = context}};
@@ -99,7 +107,7 @@ static enum fum_result open_data(struct fum_set *set, struct fum_set_context *co
                                                .width = 1,
                                                .height = 1,
                                                .channels = 3,
-                                               .limit = context->params->count,
+                                               .limit = choose_limit(context->params),
                                                .log = context->params->log};
     enum fum_result result = fum_data_open(&r.data, &settings, err);
     if (!result) result = read_all(&r, err);
