@@ -54,29 +54,38 @@ def cases():
     yield dict(sampler="euler", steps=3, level=7, negative="grey", height=8)
 
 
-def main(data):
-    save_model(data)
-    pipe = StableDiffusionUpscalePipeline.from_pretrained(f"{data}/model-x4", torch_dtype=torch.float32)
+def run_cases(pipe, index, width, **of_case):
+    """Returns the tensors to store for the cases of an upscaler. `of_case` names the pipeline's arguments that cases set."""
     pipe.set_progress_bar_config(disable=True)
-    base, index = pipe.scheduler, []
-    tensors = {f"picture{h}": torch.from_numpy(pictures_in.photo(h, 12, h)) for h in (12, 8)}
-    for i, case in enumerate(cases()):
-        case = dict({"prompt": "a red ship", "guidance": 5.0, "level": 20, "height": 12}, **case, seed=200 + i)
+    base, tensors = pipe.scheduler, {f"picture{h}": torch.from_numpy(pictures_in.photo(h, width, h)) for h in (12, 8)}
+    for i, case in enumerate(index):
         pipe.scheduler = runs.scheduler(base, case)
         latents = pipe(case["prompt"], Image.fromarray(tensors[f"picture{case['height']}"].numpy()),
-                       num_inference_steps=case["steps"], guidance_scale=case["guidance"], noise_level=case["level"],
+                       num_inference_steps=case["steps"], guidance_scale=case["guidance"],
                        negative_prompt=case.get("negative"), output_type="latent",
-                       generator=torch.Generator("cpu").manual_seed(case["seed"])).images
+                       generator=torch.Generator("cpu").manual_seed(case["seed"]),
+                       **{name: case[key] for key, name in of_case.items()}).images
         with torch.no_grad():
             picture = pipe.vae.decode(latents / pipe.vae.config.scaling_factor, return_dict=False)[0]
         picture = pipe.image_processor.postprocess(picture, output_type="np")[0]
-        index.append(case)
         tensors[f"{i}.latents"] = latents.contiguous()
         tensors[f"{i}.picture"] = torch.from_numpy((picture * 255).round().astype(np.uint8)).contiguous()
         print(i, case["sampler"], float(latents.std()), tensors[f"{i}.picture"].shape, float(picture.std()))
-    with open(f"{data}/low-res.json", "w") as f:
+    return tensors
+
+
+def write(path, index, tensors):
+    with open(f"{path}.json", "w") as f:
         json.dump(index, f, indent=0)
-    save_file(tensors, f"{data}/low-res.safetensors")
+    save_file(tensors, f"{path}.safetensors")
+
+
+def main(data):
+    save_model(data)
+    pipe = StableDiffusionUpscalePipeline.from_pretrained(f"{data}/model-x4", torch_dtype=torch.float32)
+    index = [dict({"prompt": "a red ship", "guidance": 5.0, "level": 20, "height": 12}, **case, seed=200 + i)
+             for i, case in enumerate(cases())]
+    write(f"{data}/low-res", index, run_cases(pipe, index, 12, level="noise_level"))
 
 
 if __name__ == "__main__":

@@ -8,23 +8,18 @@ low-res-latents.json (the cases) and low-res-latents.safetensors (the pictures, 
 come from one CPU generator with the case's seed: those of the picture's latents, then the noise. All in f32. The UNet's
 weights are stored as f8_e4m3 in two files, to keep them small: groups of 32 channels are part of the architecture.
 """
-import json
 import os
 import sys
 import types
 import warnings
 
-import numpy as np
 import torch
 from diffusers import (AutoencoderKL, EulerDiscreteScheduler, StableDiffusionLatentUpscalePipeline, StableDiffusionPipeline,
                        UNet2DConditionModel)
-from PIL import Image
-from safetensors.torch import save_file
 
 sys.modules.setdefault("torchsde", types.ModuleType("torchsde"))  # runs.py imports it; no sampler here uses it
+import low_res  # noqa: E402
 import models  # noqa: E402
-import pictures_in  # noqa: E402
-import runs  # noqa: E402
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(1)
@@ -73,26 +68,9 @@ def cases():
 def main(data):
     save_model(data)
     pipe = StableDiffusionLatentUpscalePipeline.from_pretrained(f"{data}/model-x2", torch_dtype=torch.float32)
-    pipe.set_progress_bar_config(disable=True)
-    base, index = pipe.scheduler, []
-    tensors = {f"picture{h}": torch.from_numpy(pictures_in.photo(h, 16, h)) for h in (12, 8)}
-    for i, case in enumerate(cases()):
-        case = dict({"sampler": "euler", "prompt": "a red ship", "guidance": 5.0, "height": 12}, **case, seed=300 + i)
-        pipe.scheduler = runs.scheduler(base, case)
-        latents = pipe(case["prompt"], Image.fromarray(tensors[f"picture{case['height']}"].numpy()),
-                       num_inference_steps=case["steps"], guidance_scale=case["guidance"],
-                       negative_prompt=case.get("negative"), output_type="latent",
-                       generator=torch.Generator("cpu").manual_seed(case["seed"])).images
-        with torch.no_grad():
-            picture = pipe.vae.decode(latents / pipe.vae.config.scaling_factor, return_dict=False)[0]
-        picture = pipe.image_processor.postprocess(picture, output_type="np")[0]
-        index.append(case)
-        tensors[f"{i}.latents"] = latents.contiguous()
-        tensors[f"{i}.picture"] = torch.from_numpy((picture * 255).round().astype(np.uint8)).contiguous()
-        print(i, case["steps"], float(latents.std()), tensors[f"{i}.picture"].shape, float(picture.std()))
-    with open(f"{data}/low-res-latents.json", "w") as f:
-        json.dump(index, f, indent=0)
-    save_file(tensors, f"{data}/low-res-latents.safetensors")
+    index = [dict({"sampler": "euler", "prompt": "a red ship", "guidance": 5.0, "height": 12}, **case, seed=300 + i)
+             for i, case in enumerate(cases())]
+    low_res.write(f"{data}/low-res-latents", index, low_res.run_cases(pipe, index, 16))
 
 
 if __name__ == "__main__":
