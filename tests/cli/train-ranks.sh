@@ -56,10 +56,11 @@ stopped() {
     local status=$?
     [ "$status" != 0 ] && [ "$status" != 124 ] && [ -s long/checkpoint/state.safetensors ]
 }
-# `timeout` passes the signal on to mpirun, which sends SIGTERM to the ranks after the timeout above, and SIGKILL later.
-interrupt() { kill -INT "$1"; }
 # The child of `timeout` is mpirun, whose children are the ranks, rank 0 first.
 children() { cat "/proc/$1"/task/*/children; }
+# mpirun sends SIGTERM to the ranks after the timeout above, and SIGKILL later. `timeout` would pass a signal on twice, to
+# mpirun and to its group, and after a second one mpirun ends without waiting for the ranks.
+interrupt() { kill -INT "$(children "$1")"; }
 kill_rank() { kill -9 "$(children "$(children "$1" | xargs)" | xargs -n 1 | tail -1)"; }
 goes_on() {
     local steps

@@ -91,7 +91,8 @@ static struct fum_weight_gradient_push push_of(const struct job *job, const stru
     };
 }
 
-// Lets a kernel of texels touch what it writes: sums in f32, or dw in its type.
+// Lets a kernel of texels touch what it writes, through texels of the type of its other inputs. A
+// kernel of f16 or bf16 misses half of the lines of its sums, which are f32.
 static void touch_sums(struct fum_dispatch *d, bool f32) {
     int again = fum_emit_again(d);
     d->texels |= 1u << again | (uint32_t)f32 << (FUM_TEXELS_F32 + again);
@@ -117,7 +118,7 @@ static bool add_part(const struct job *job, const struct part *part) {
         fum_emit_bind(d, fum_bind_scratch(0, job->list->scratch_bytes, true));
     else
         fum_emit_operand(d, FUM_OUT);
-    if (d->texels) touch_sums(d, job->layers > 1);
+    if (d->texels) touch_sums(d, false);
     FUM_EMIT_PUSH(d, push);
     return true;
 }
