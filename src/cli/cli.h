@@ -145,6 +145,12 @@ char *cli_join(const char *dir, const char *name);
 // wait for a pipe without a writer.
 FILE *cli_open_text(const char *path);
 
+// Keeps other callers out of a folder until it is unlocked or the process ends, as far as the file
+// system has locks. A folder that is not there is not locked: *lock is -1 then. Returns false if
+// another process has it.
+bool cli_lock_folder(const char *dir, int *lock);
+void cli_unlock_folder(int *lock);
+
 // Returns the whole of a file (NULL: standard input), at most `limit` bytes, without a byte order
 // mark and NUL-terminated. Free it with free(). Prints the error and returns NULL on failure.
 char *cli_read_text(const char *path, size_t limit, size_t *bytes);

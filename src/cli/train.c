@@ -146,7 +146,21 @@ static bool sum_over_ranks(void *user, float *values, size_t count) {
     return ranks_sum(user, values, count);
 }
 
-static int train(struct train_options *o, fum_device *device) {
+// Keeps other trainings out of the folder of this one. A new folder is locked once it is there.
+// Returns an exit status.
+static int lock_run(const struct train_options *o, const char *folder, int *lock) {
+    if (ranks_index(o->ranks) > 0 || *lock >= 0 || cli_lock_folder(folder, lock)) return 0;
+    return cli_fail("%s: another training is writing there", folder);
+}
+
+// Returns the folder that a run writes to.
+static const char *find_folder(const struct fum_training_params *params) {
+    if (params->resume) return params->resume;
+    return params->output ? params->output : params->recipe;
+}
+
+// Trains with the lock of the folder, which is taken now if the folder is new.
+static int create_and_run(struct train_options *o, fum_device *device, int *lock) {
     const struct fum_training_ranks ranks = {.index = ranks_index(o->ranks),
                                              .count = ranks_count(o->ranks),
                                              .sum = sum_over_ranks,
@@ -166,14 +180,24 @@ static int train(struct train_options *o, fum_device *device) {
     cli_progress_begin(&watch.progress, o->quiet);
     enum fum_result result =
         fum_training_create_ranked(&training, device, &o->params, &ranks, &err);
-    if (!result) result = fum_training_run(training, &err);
+    int refused = result ? 0 : lock_run(o, fum_training_folder(training), lock);
+    if (!result && !refused) result = fum_training_run(training, &err);
     cli_progress_clear(&watch.progress);
     bool saved = training && result == FUM_ERR_CANCELLED;
     if (saved && ranks.index == 0) cli_put_line(stderr, "fumarole: %s", err.text);
-    if (!result && !o->quiet) cli_put_line(stderr, "saved in %s", fum_training_folder(training));
+    if (!result && !refused && !o->quiet)
+        cli_put_line(stderr, "saved in %s", fum_training_folder(training));
     fum_training_destroy(&training);
     if (saved) return cli_interrupted_status();
-    return result == FUM_OK ? 0 : cli_fail_result(result, &err);
+    return result == FUM_OK ? refused : cli_fail_result(result, &err);
+}
+
+static int train(struct train_options *o, fum_device *device) {
+    int lock = -1;
+    int status = lock_run(o, find_folder(&o->params), &lock);
+    if (status == 0) status = create_and_run(o, device, &lock);
+    cli_unlock_folder(&lock);
+    return status;
 }
 
 static void print_size(const char *device, const struct fum_training_size *size) {

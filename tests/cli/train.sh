@@ -17,6 +17,11 @@ check "a line for each step" test "$(wc -l <whole/log.jsonl)" = 12
 check "half of it" train vae -q -o half --data digits --steps 12 "${small[@]}" --set train.save_every=5 --set train.lr=1e-3
 check "equal bits from run to run" python3 same.py whole/checkpoint/state.safetensors half/checkpoint/state.safetensors
 
+exec 9<whole
+flock 9
+expect 1 'whole: another training is writing there' train vae -q --resume whole --steps 13
+exec 9<&-
+
 # ---- only the plan ----
 
 expect 0 'together +[0-9.]*[1-9] MiB' train vae --plan --device amd-rdna2 -o planned --data digits "${small[@]}"

@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: MIT
-#define _DEFAULT_SOURCE // flock
-
 #include "manifest.h"
 
 #include "../job/json.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#if !defined(_WIN32)
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-#endif
 
 enum { MAX_MANIFEST_BYTES = 1 << 30 };
 
@@ -139,30 +130,6 @@ static int read_manifest(struct manifest *manifest) {
 
 // ---- the folder ----
 
-#if defined(_WIN32)
-static int lock_folder(struct manifest *manifest) {
-    manifest->lock = -1;
-    return 0;
-}
-
-static void unlock_folder(struct manifest *manifest) {
-    manifest->lock = -1;
-}
-#else
-// Keeps other batches out, as far as the file system has locks. They end with the process.
-static int lock_folder(struct manifest *manifest) {
-    manifest->lock = open(manifest->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (manifest->lock >= 0 && flock(manifest->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        return cli_fail("%s: another batch is writing there", manifest->dir);
-    return 0;
-}
-
-static void unlock_folder(struct manifest *manifest) {
-    if (manifest->lock >= 0) close(manifest->lock);
-    manifest->lock = -1;
-}
-#endif
-
 int manifest_open(struct manifest *manifest, const char *dir) {
     struct fum_error err = {0};
     enum fum_file_kind kind = FUM_FILE_NONE;
@@ -174,14 +141,14 @@ int manifest_open(struct manifest *manifest, const char *dir) {
     if (result == FUM_OK && kind == FUM_FILE_NONE)
         result = fum_file_save(manifest->path, "", 0, &err);
     if (result != FUM_OK) return cli_fail_result(result, &err);
-    int status = lock_folder(manifest);
-    if (status) return status;
+    if (!cli_lock_folder(manifest->dir, &manifest->lock))
+        return cli_fail("%s: another batch is writing there", manifest->dir);
     fum_file_clean_own(manifest->path);
     return read_manifest(manifest);
 }
 
 void manifest_close(struct manifest *manifest) {
-    unlock_folder(manifest);
+    cli_unlock_folder(&manifest->lock);
     free(manifest->dir);
     free(manifest->path);
     free(manifest->entries);
