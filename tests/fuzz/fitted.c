@@ -261,6 +261,17 @@ fum_model *fitted_open(struct choices *c, const struct fitted_params *params) {
     return model;
 }
 
+void fitted_give_picture(const fum_model *model, struct fum_generate_params *params) {
+    // a BMP of one white pixel
+    static const char white[] = "BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\1\0\0\0\1\0\0\0\1\0\x18\0"
+                                "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff";
+    const struct fum_image_source picture = {.data = white, .bytes = sizeof white};
+    const struct fum_model_view *view = fum_model_get_view(model);
+    int beside = view->unet.in_channels - view->vae.latent_channels;
+    if (beside > 0) params->init_image = picture;
+    if (beside == view->vae.latent_channels + 1) params->mask = picture;
+}
+
 void fitted_expect(enum fum_result result, const struct fum_error *err) {
     if (!result) return;
     if (getenv("FUZZ_SHOW")) fprintf(stderr, "%d: %s\n", (int)result, err->text);

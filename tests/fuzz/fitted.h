@@ -8,6 +8,7 @@
 #include "choices.h"
 
 #include <fumarole/model.h>
+#include <fumarole/pipeline.h>
 
 struct fitted_params {
     bool numbers;       // weights are random numbers; else zeros, which take no memory
@@ -18,6 +19,9 @@ struct fitted_params {
 // process, in memory where the system has such a place. Returns NULL if it is too large or does not
 // open, which must be the model's fault.
 fum_model *fitted_open(struct choices *c, const struct fitted_params *params);
+
+// Gives a picture, and a white mask, to a run of a model whose UNet reads them beside its latents.
+void fitted_give_picture(const fum_model *model, struct fum_generate_params *params);
 
 // Counts what became of the models; printed when the process ends.
 struct fitted_counts {

@@ -120,6 +120,7 @@ static void plan(const fum_model *model, struct choices *c) {
     struct fum_run run;
     p.steps = choose_steps(model, p.sampler);
     p.has_class = fum_model_get_view(model)->unet.class_embed != FUM_UNET_CLASS_NONE;
+    fitted_give_picture(model, &p);
     if (one_in(c, 3)) params.memory_budget = budgets[choose(c, 4)];
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
     fitted_expect_model(result, &err);

@@ -59,6 +59,7 @@ static void draw(const fum_model *model, struct choices *c) {
                                     .seed = 1,
                                     .on_image = keep};
     p.has_class = fum_model_get_view(model)->unet.class_embed != FUM_UNET_CLASS_NONE;
+    fitted_give_picture(model, &p);
     if (side > MAX_SIDE) return;
     fum_device *device = open_device();
     enum fum_result result = fum_pipeline_create(&pipe, device, model, &params, &err);
