@@ -38,7 +38,11 @@ static char *finish(struct text *t) {
     return NULL;
 }
 
-static const char *const stage_colours[] = {"gray85", "lightskyblue", "khaki", "lightsalmon"};
+static const char *const stage_colours[FUM_STAGE_COUNT] = {
+    [FUM_STAGE_LOAD] = "gray85",     [FUM_STAGE_PROMPT] = "lightskyblue",
+    [FUM_STAGE_RUN] = "khaki",       [FUM_STAGE_STEP] = "lightsalmon",
+    [FUM_STAGE_SHORT] = "palegreen",
+};
 
 static const char *kind_name(const fum_tensor *t) {
     static const char *const names[] = {"input", "state", "constant", "weight", "parameter"};

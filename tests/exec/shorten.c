@@ -4,6 +4,8 @@
 #include "open.h"
 
 #include "exec/executable.h"
+#include "graph/dump.h"
+#include "graph/passes.h"
 #include "graph/shorten.h"
 
 #include <math.h>
@@ -50,6 +52,18 @@ static void expect(fum_executable *exe, const fum_tensor *state, double value) {
     float values[COUNT];
     ok(fum_executable_read(exe, state, values, COUNT, &err), &err);
     for (int i = 0; i < COUNT; i++) assert_true(fabs((double)values[i] - value) < 1e-5);
+}
+
+// A graph's picture has a colour for each stage.
+static void short_steps_have_a_colour_of_their_own(void **state) {
+    (void)state;
+    struct net n = build();
+    fum_pass_prune(n.g);
+    char *dot = fum_dump_dot(n.g);
+    assert_non_null(strstr(dot, "[fillcolor=palegreen, label=\"shallow.again"));
+    assert_non_null(strstr(dot, "[fillcolor=lightsalmon, label=\"shallow"));
+    fum_free(dot);
+    fum_graph_destroy(&n.g);
 }
 
 static void a_short_step_takes_the_value_of_the_last_whole_one(void **state) {
@@ -101,6 +115,7 @@ static void a_short_step_evaluates_nothing_that_it_spares(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(short_steps_have_a_colour_of_their_own),
         cmocka_unit_test(a_short_step_takes_the_value_of_the_last_whole_one),
         cmocka_unit_test(a_short_step_evaluates_nothing_that_it_spares)};
     return cmocka_run_group_tests(tests, NULL, NULL);
