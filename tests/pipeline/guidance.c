@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Methods of guidance against diffusers' guiders (tests/golden/guidance.py), and requests that are
 // refused.
+#define _DEFAULT_SOURCE // mmap
 #include "distance.h"
 #include "golden.h"
 #include "open.h"
 
 #include <fumarole/pipeline.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { LATENTS = 4 * 8 * 8 };
 
@@ -133,6 +137,34 @@ static void what_does_not_go_is_refused(void **state) {
     }
 }
 
+// Returns a copy of a text behind which no byte may be read.
+static char *copy_to_edge(const char *text) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = strlen(text) + 1;
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED && !mprotect(pages + page, page, PROT_NONE));
+    return memcpy(pages + page - bytes, text, bytes);
+}
+
+static void short_names_of_layers_are_read_to_their_end(void **state) {
+    static const char *const layers[] = {"u", "d,m", "dow", "up", "mi", "7"};
+    struct context *c = *state;
+    float latents[LATENTS];
+    open_model(c, "train");
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        struct fum_error err = {0};
+        const struct fum_generate_params params = {
+            .prompt = "x",
+            .width = 16,
+            .height = 16,
+            .steps = 1,
+            .guidance_method = {.pag_scale = 1, .pag_layers = copy_to_edge(layers[i])},
+            .on_image = on_image,
+            .user = latents};
+        enum fum_result result = fum_generate(c->pipe, &params, &err);
+        assert_int_equal(result, strcmp(layers[i], "up") ? FUM_ERR_UNSUPPORTED : FUM_OK);
+    }
+}
+
 static int open_all(void **state) {
     static struct context c;
     golden_open(&c.golden, "guidance");
@@ -153,6 +185,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods_draw_what_diffusers_draws),
         cmocka_unit_test(what_does_not_go_is_refused),
+        cmocka_unit_test(short_names_of_layers_are_read_to_their_end),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

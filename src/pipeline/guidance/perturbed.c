@@ -26,8 +26,8 @@ static void expand_layer(const char *layer, size_t length, char text[MAX_LAYER])
         const char *to = layer + i;
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
             size_t bytes = strlen(names[n][0]);
-            bool whole = n > 2 || (i == 0 && (length == bytes || layer[bytes] == '.'));
-            if (!whole || bytes > length - i || strncmp(layer + i, names[n][0], bytes)) continue;
+            if (bytes > length - i || strncmp(layer + i, names[n][0], bytes)) continue;
+            if (n <= 2 && (i > 0 || (bytes < length && layer[bytes] != '.'))) continue;
             from = bytes;
             to = names[n][1];
             size = strlen(to);
