@@ -13,7 +13,7 @@
 
 // The container's pieces, each of an even length: "RIFF", its bytes and "WEBP", then a header of
 // features (VP8X), the picture, and the EXIF block.
-enum { RIFF = 12, CHUNK = 8, FEATURES = 10, HAS_ALPHA = 0x10, HAS_EXIF = 0x08 };
+enum { RIFF = 12, CHUNK = 8, FEATURES = 10, HAS_EXIF = 0x08 };
 
 static void put32(uint8_t *p, size_t value) {
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> 8 * i);
@@ -23,51 +23,52 @@ static void put24(uint8_t *p, int value) {
     for (int i = 0; i < 3; i++) p[i] = (uint8_t)(value >> 8 * i);
 }
 
-// Returns the file of a picture with a comment, freed with fum_free. `webp` is the picture's own
-// file, a container of one chunk.
-static uint8_t *add_comment(const struct fum_picture *picture, const uint8_t *webp, size_t bytes,
-                            size_t *count) {
-    size_t exif_bytes = 0, even;
+// Returns whether the library's file has a header of features, as one with transparency has.
+static bool has_features(const uint8_t *webp) {
+    return !memcmp(webp + RIFF, "VP8X", 4);
+}
+
+// Writes the header of features of an opaque picture.
+static void put_features(uint8_t *p, const struct fum_picture *picture) {
+    memcpy(p, "VP8X", 4);
+    put32(p + 4, FEATURES);
+    put24(p + CHUNK + 4, picture->width - 1);
+    put24(p + CHUNK + 7, picture->height - 1);
+}
+
+// Returns the file of a picture with its texts, freed with fum_free. `webp` is the library's file,
+// which has none.
+static uint8_t *add_texts(const struct fum_picture *picture, const uint8_t *webp, size_t bytes,
+                          size_t *count) {
     const struct fum_exif_texts texts = {picture->parameters, picture->request};
+    size_t exif_bytes = 0, added = has_features(webp) ? 0 : CHUNK + FEATURES;
     uint8_t *exif = fum_exif_write(&texts, &exif_bytes);
-    even = exif_bytes + (exif_bytes & 1);
-    *count = bytes + CHUNK + FEATURES + CHUNK + even;
+    *count = added + bytes + CHUNK + exif_bytes + (exif_bytes & 1);
     uint8_t *out = exif ? fum_calloc(*count, 1) : NULL;
     if (out) {
-        uint8_t *p = out;
-        memcpy(p, "RIFF", 4);
-        put32(p + 4, *count - CHUNK);
-        memcpy(p + 8, "WEBPVP8X", 8);
-        p += RIFF;
-        put32(p + 4, FEATURES);
-        p[CHUNK] = HAS_EXIF | (picture->channels == 4 ? HAS_ALPHA : 0);
-        put24(p + CHUNK + 4, picture->width - 1);
-        put24(p + CHUNK + 7, picture->height - 1);
-        p += CHUNK + FEATURES;
-        memcpy(p, webp + RIFF, bytes - RIFF);
-        p += bytes - RIFF;
-        memcpy(p, "EXIF", 4);
-        put32(p + 4, exif_bytes);
-        memcpy(p + CHUNK, exif, exif_bytes);
+        uint8_t *end = out + added + bytes;
+        memcpy(out, webp, RIFF);
+        put32(out + 4, *count - CHUNK);
+        if (added) put_features(out + RIFF, picture);
+        memcpy(out + RIFF + added, webp + RIFF, bytes - RIFF);
+        out[RIFF + CHUNK] |= HAS_EXIF;
+        memcpy(end, "EXIF", 4);
+        put32(end + 4, exif_bytes);
+        memcpy(end + CHUNK, exif, exif_bytes);
     }
     fum_free(exif);
     return out;
-}
-
-// Returns whether the library's file is a container of one chunk, and not one with features.
-static bool is_plain(const uint8_t *webp, size_t bytes) {
-    return bytes > RIFF + CHUNK && memcmp(webp + RIFF, "VP8X", 4) != 0;
 }
 
 static enum fum_result no_memory(const struct fum_picture *p, struct fum_error *err) {
     return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a WebP of %dx%d", p->width, p->height);
 }
 
-// Makes the file with the comment, or a copy without one.
+// Makes the file with the texts, or a copy without any.
 static enum fum_result finish(const struct fum_picture *picture, const uint8_t *webp, size_t bytes,
                               uint8_t **out, size_t *count) {
-    if (picture->parameters && is_plain(webp, bytes)) {
-        *out = add_comment(picture, webp, bytes, count);
+    if (picture->parameters) {
+        *out = add_texts(picture, webp, bytes, count);
     } else {
         *count = bytes;
         *out = fum_alloc(bytes, 1);

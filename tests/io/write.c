@@ -68,6 +68,13 @@ static void jpeg_and_webp_read_back(void **state) {
         }
 }
 
+static void a_webp_with_transparency_has_its_texts(void **state) {
+    (void)state;
+    if (!can_write("write-test.webp")) skip();
+    write_and_read("write-test.webp", 4, "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7", NULL);
+    write_and_read("write-test.webp", 4, "a cat", "{\"prompt\": \"a cat\"}");
+}
+
 // The bytes that piexif writes for "ab" (piexif.dump with UserComment.dump(text, "unicode")).
 static void the_comment_is_piexifs(void **state) {
     static const uint8_t wanted[] =
@@ -144,9 +151,11 @@ static void names_choose_the_format(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jpeg_and_webp_read_back), cmocka_unit_test(the_comment_is_piexifs),
-        cmocka_unit_test(a_request_that_is_too_long_is_left_out),
-        cmocka_unit_test(pngs_are_turned_by_exif), cmocka_unit_test(names_choose_the_format)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(jpeg_and_webp_read_back),
+                                       cmocka_unit_test(a_webp_with_transparency_has_its_texts),
+                                       cmocka_unit_test(the_comment_is_piexifs),
+                                       cmocka_unit_test(a_request_that_is_too_long_is_left_out),
+                                       cmocka_unit_test(pngs_are_turned_by_exif),
+                                       cmocka_unit_test(names_choose_the_format)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
