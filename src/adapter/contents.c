@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "model/components.h"
 #include "model/find.h"
@@ -35,11 +36,12 @@ void fum_contents_add(fum_contents *c, const char *name, const char *fmt, ...) {
 }
 
 void fum_contents_add_range(fum_contents *c, const char *name, double least, double most) {
-    char text[64];
+    char text[80], low[FUM_NUMBER_BYTES], high[FUM_NUMBER_BYTES];
     if (!(least <= most) || !isfinite(least) || !isfinite(most)) return;
     bool one = least == most;
-    snprintf(text, sizeof text, one ? "%.6g" : "%.6g to %.6g", least, most);
-    add_fact(c, name, text, one);
+    snprintf(text, sizeof text, "%s to %s", fum_number_format(low, 6, least),
+             fum_number_format(high, 6, most));
+    add_fact(c, name, one ? low : text, one);
 }
 
 void fum_contents_add_family(fum_contents *c, int width) {

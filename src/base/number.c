@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/number.h"
 
-#include <ctype.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -29,8 +28,7 @@ bool fum_number_parse(const char *text, double *value) {
     int before = dot ? (int)(dot - text) : (int)strlen(text);
     int length = snprintf(local, sizeof local, "%.*s%s%s", before, text, dot ? point : "",
                           dot ? dot + 1 : "");
-    if (length <= 0 || (size_t)length >= sizeof local || strpbrk(text, "xXnN") ||
-        isspace((unsigned char)text[0]))
+    if (length <= 0 || (size_t)length >= sizeof local || text[strspn(text, "+-.0123456789eE")])
         return false;
     char *end = NULL;
     double number = strtod(local, &end);

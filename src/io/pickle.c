@@ -4,8 +4,6 @@
 #include "base/error.h"
 #include "io/pickle_machine.h"
 
-#include <string.h>
-
 enum { MAX_TEXTS = 64 << 20 }; // bytes of all texts
 
 typedef struct fum_pickle_value value;
@@ -70,13 +68,8 @@ static bool push_integer(struct fum_pickle_machine *m, int size) {
 }
 
 static bool push_real(struct fum_pickle_machine *m, int size) {
-    uint8_t bytes[8];
-    uint64_t bits = 0;
     value *v = fum_pickle_make(m, FUM_PICKLE_REAL);
-    if (!v || !fum_pickle_read_bytes(m, bytes, (size_t)size)) return false;
-    for (int i = 0; i < size; i++) bits = bits << 8 | bytes[i];
-    memcpy(&v->real, &bits, sizeof bits);
-    return fum_pickle_push(m, v);
+    return v && skip_bytes(m, size) && fum_pickle_push(m, v);
 }
 
 // Reads a text whose length comes before it in `size` bytes.

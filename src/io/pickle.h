@@ -12,7 +12,7 @@ enum fum_pickle_kind {
     FUM_PICKLE_NONE,
     FUM_PICKLE_BOOL,
     FUM_PICKLE_INTEGER,
-    FUM_PICKLE_REAL,
+    FUM_PICKLE_REAL,       // whose number is not kept
     FUM_PICKLE_TEXT,       // text or bytes; integers of more than 8 bytes too
     FUM_PICKLE_TUPLE,      // items
     FUM_PICKLE_LIST,       // items; sets too
@@ -27,7 +27,6 @@ struct fum_pickle_value {
     enum fum_pickle_kind kind;
     int global; // index in the list of names
     int64_t integer;
-    double real;
     const char *text; // ends in NUL, which it may also hold
     size_t count;     // bytes of the text, or items
     size_t capacity;

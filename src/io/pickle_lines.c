@@ -32,9 +32,7 @@ bool fum_pickle_real_line_op(struct fum_pickle_machine *m, int size) {
     char line[MAX_LINE];
     value *v =
         fum_pickle_read_line(m, line, sizeof line) ? fum_pickle_make(m, FUM_PICKLE_REAL) : NULL;
-    if (!v) return false;
-    v->real = strtod(line, NULL);
-    return fum_pickle_push(m, v);
+    return v && fum_pickle_push(m, v);
 }
 
 // Pushes a line as a text. Escapes stay as they are: texts of this kind are only shown.

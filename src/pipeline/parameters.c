@@ -5,6 +5,7 @@
 #include "pipeline/pipeline.h"
 
 #include "base/macros.h"
+#include "base/number.h"
 #include "io/image.h"
 
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct extras {
     char strength[FUM_IMAGE_NUMBER], upscale[FUM_IMAGE_NUMBER], steps[FUM_IMAGE_NUMBER], size[32];
     char image_scale[FUM_IMAGE_NUMBER], blur[FUM_IMAGE_NUMBER];
     char subseed[24], variation[FUM_IMAGE_NUMBER];
-    char between[200], adapters[500], freeu[80], cache[120];
+    char between[200], adapters[500], freeu[4 * FUM_IMAGE_NUMBER], cache[200];
     char control_keys[FUM_MAX_CONTROLS][24], controls[FUM_MAX_CONTROLS][240];
 };
 
@@ -36,12 +37,43 @@ static const char *describe_adapters(const struct fum_generate_params *p, char *
     for (int i = 0; i < p->num_adapters && used < size; i++) {
         const struct fum_adapter *a = &p->adapters[i];
         const char *slash = strrchr(a->name, '/');
-        int n =
-            snprintf(text + used, size - used, "%s%s:%.4g:%.4g", used ? ", " : "",
-                     slash ? slash + 1 : a->name, (double)a->unet_weight, (double)a->text_weight);
+        char unet[FUM_IMAGE_NUMBER], texts[FUM_IMAGE_NUMBER];
+        int n = snprintf(text + used, size - used, "%s%s:%s:%s", used ? ", " : "",
+                         slash ? slash + 1 : a->name,
+                         fum_image_format_number(unet, (double)a->unet_weight),
+                         fum_image_format_number(texts, (double)a->text_weight));
         used += n > 0 ? (size_t)n : 0;
     }
     return used ? text : NULL;
+}
+
+// Writes numbers with commas between them.
+static const char *join_numbers(const double *numbers, int count, char *text, size_t size) {
+    char number[FUM_IMAGE_NUMBER];
+    size_t used = 0;
+    for (int i = 0; i < count && used < size; i++) {
+        int n = snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                         fum_image_format_number(number, numbers[i]));
+        used += n > 0 ? (size_t)n : 0;
+    }
+    return text;
+}
+
+static void describe_freeu(const struct fum_changes *changes, struct extras *e) {
+    double factors[FUM_FREEU_FACTORS];
+    if (!changes->has_freeu) return;
+    for (int i = 0; i < FUM_FREEU_FACTORS; i++) factors[i] = (double)changes->freeu[i];
+    add_extra(e, "FreeU", join_numbers(factors, FUM_FREEU_FACTORS, e->freeu, sizeof e->freeu));
+}
+
+static void describe_cache(const struct fum_cache_choice *cache, struct extras *e) {
+    const struct fum_cache_params *p = &cache->params;
+    const double numbers[] = {p->interval, p->branch, p->threshold, p->start, p->end};
+    char text[5 * FUM_IMAGE_NUMBER];
+    if (!cache->kind) return;
+    snprintf(e->cache, sizeof e->cache, "%s, %s", cache->kind->name,
+             join_numbers(numbers, (int)FUM_COUNT(numbers), text, sizeof text));
+    add_extra(e, "Step cache", e->cache);
 }
 
 // Adds what A1111 writes of a second pass.
@@ -94,9 +126,10 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     if (p->classifier)
         add_extra(e, "Classifier scale",
                   fum_image_format_number(e->scale, (double)run->classifier_scale));
+    char share[FUM_NUMBER_BYTES];
     if (run->ends)
-        snprintf(e->between, sizeof e->between, "%.80s to %.80s at %.4g", p->interpolate[0],
-                 p->interpolate[1], fum_run_share(run, pipe->image));
+        snprintf(e->between, sizeof e->between, "%.80s to %.80s at %s", p->interpolate[0],
+                 p->interpolate[1], fum_number_format(share, 4, fum_run_share(run, pipe->image)));
     add_extra(e, "Interpolated", run->ends ? e->between : NULL);
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
@@ -121,15 +154,8 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
         add_extra(e, e->control_keys[i],
                   fum_control_describe(&p->controls[i], e->controls[i], sizeof e->controls[i]));
     }
-    const float *f = run->changes.freeu;
-    snprintf(e->freeu, sizeof e->freeu, "%.4g, %.4g, %.4g, %.4g", (double)f[0], (double)f[1],
-             (double)f[2], (double)f[3]);
-    add_extra(e, "FreeU", run->changes.has_freeu ? e->freeu : NULL);
-    const struct fum_cache_choice *cache = &run->changes.cache;
-    snprintf(e->cache, sizeof e->cache, "%s, %d, %d, %.4g, %.4g, %.4g",
-             cache->kind ? cache->kind->name : "", cache->params.interval, cache->params.branch,
-             cache->params.threshold, cache->params.start, cache->params.end);
-    add_extra(e, "Step cache", cache->kind ? e->cache : NULL);
+    describe_freeu(&run->changes, e);
+    describe_cache(&run->changes.cache, e);
     add_extra(e, "Adapters", describe_adapters(p, e->adapters, sizeof e->adapters));
     add_extra(e, "Precision", fum_dtype_name(pipe->unet->storage));
     add_extra(e, "Weight type", pipe->params.weights);

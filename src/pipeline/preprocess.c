@@ -3,11 +3,11 @@
 
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "io/canny.h"
 #include "pipeline/edges.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_NUMBERS = 2 };
@@ -56,14 +56,17 @@ static const struct preprocessor {
 
 // Reads ":number" as often as there are numbers. Returns false if the text is no such list.
 static bool read_numbers(const char *text, int count, double *numbers) {
+    char number[FUM_NUMBER_BYTES];
     int given = 0;
-    while (*text) {
-        char *end;
-        if (*text != ':' || given == count || strspn(text + 1, "0123456789.") == 0) return false;
-        numbers[given++] = strtod(text + 1, &end);
-        text = end;
+    for (; *text == ':' && given < count; given++) {
+        size_t length = strcspn(++text, ":");
+        if (length >= sizeof number || strspn(text, "0123456789.") == 0) return false;
+        memcpy(number, text, length);
+        number[length] = 0;
+        if (!fum_number_parse(number, &numbers[given])) return false;
+        text += length;
     }
-    return given == 0 || given == count;
+    return !*text && (given == 0 || given == count);
 }
 
 enum fum_result fum_preprocess(fum_device *device, const char *text, const struct fum_bitmap *from,

@@ -4,21 +4,19 @@
 #include <fumarole/tokenizer.h>
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/number.h"
 
 static const char start[] = "<lora:";
 
 // Reads a number that is the whole text.
 static bool read_weight(const char *text, float *weight) {
-    char *end;
-    if (!*text || strspn(text, "+-.0123456789eE") != strlen(text)) return false;
-    float value = strtof(text, &end);
-    if (*end || !isfinite(value)) return false;
-    *weight = value;
+    double value;
+    if (!fum_number_parse(text, &value) || !isfinite((float)value)) return false;
+    *weight = (float)value;
     return true;
 }
 

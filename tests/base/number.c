@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "io/image.h"
+#include "text/prompt_tags.h"
 
 static void numbers_have_decimal_points(void **state) {
     (void)state;
@@ -36,10 +37,33 @@ static void numbers_have_decimal_points(void **state) {
     }
 }
 
+static void check_parsed(void) {
+    static const char *const none[] = {"",    "0,8", "0.8 ", " 1",   "1.2.3",
+                                       "0x1", "nan", "inf",  "1e999"};
+    double value = 0;
+    assert_true(fum_number_parse("0.8", &value) && value == 0.8);
+    assert_true(fum_number_parse("-1.5e-3", &value) && value == -1.5e-3);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(fum_number_parse(none[i], &value));
+}
+
+// An adapter's tag in a prompt states its weight with a decimal point.
+static void check_tag(void) {
+    struct fum_error err = {0};
+    struct fum_prompt_tags tags;
+    assert_int_equal(fum_prompt_tags_take(&tags, "a cat <lora:x:0.75>", &err), FUM_OK);
+    assert_string_equal(tags.prompt, "a cat ");
+    assert_int_equal(tags.count, 1);
+    assert_true(tags.loras[0].unet_weight == 0.75f && tags.loras[0].text_weight == 0.75f);
+    fum_prompt_tags_free(&tags);
+}
+
 static void check_all(void) {
     char text[FUM_NUMBER_BYTES];
     struct fum_error err;
     cJSON *json = NULL;
+    check_parsed();
+    check_tag();
     assert_string_equal(fum_number_format(text, 6, 2.5), "2.5");
     assert_string_equal(fum_number_format(text, 3, -1234.5), "-1.23e+03");
     assert_string_equal(fum_image_format_number(text, (double)7.1f), "7.1");

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "graph/graph.h"
+#include "io/image.h"
 #include "nn/nn.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/preprocess.h"
@@ -311,12 +312,13 @@ static void set_gates(fum_pipeline *pipe, const struct fum_run *run, int eval) {
 const char *fum_control_describe(const struct fum_control *control, char *text, size_t size) {
     const char *slash = strrchr(control->path, '/'), *how = control->preprocess;
     float strength = control->strength != 0 ? control->strength : default_strength;
+    char weight[FUM_IMAGE_NUMBER], start[FUM_IMAGE_NUMBER], end[FUM_IMAGE_NUMBER];
     snprintf(text, size,
-             "Module: %.40s, Model: %.80s, Weight: %.4g, Guidance Start: %.4g, "
-             "Guidance End: %.4g",
+             "Module: %.40s, Model: %.80s, Weight: %s, Guidance Start: %s, Guidance End: %s",
              how ? how : "none", slash && slash[1] ? slash + 1 : control->path,
-             (double)FUM_MAX(strength, 0.0f), (double)control->start,
-             control->end != 0 ? (double)control->end : 1);
+             fum_image_format_number(weight, (double)FUM_MAX(strength, 0.0f)),
+             fum_image_format_number(start, (double)control->start),
+             fum_image_format_number(end, control->end != 0 ? (double)control->end : 1));
     return text;
 }
 
