@@ -2,6 +2,7 @@
 // Saves a run so that it goes on with equal bits, and opens it again.
 #include "train/training.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -114,13 +115,14 @@ static struct fum_safetensors_text *list_texts(const struct fum_training *t, fum
                                                size_t *count) {
     enum { GIVEN = 4 };
     const struct fum_train_counters *c = &t->counters;
+    char scale[FUM_NUMBER_BYTES];
     const struct fum_safetensors_text numbers[] = {
         {"format", "fumarole-training"},
         {"recipe", t->recipe->name},
         {"step", fum_arena_printf(arena, "%lld", (long long)t->step)},
         {"random", fum_arena_printf(arena, "%llu", (unsigned long long)t->options.seed)},
         {"updates", fum_arena_printf(arena, "%ld", (long)c->updates)},
-        {"loss_scale", fum_arena_printf(arena, "%.9g", (double)c->loss_scale)},
+        {"loss_scale", fum_arena_strdup(arena, fum_number_format(scale, 9, (double)c->loss_scale))},
         {"loss_scale_steps", fum_arena_printf(arena, "%ld", (long)c->scale_steps)},
     };
     size_t settings = t->settings.count, most = FUM_COUNT(numbers) + GIVEN + settings;
@@ -256,9 +258,9 @@ enum fum_result fum_train_save_json(const char *path, cJSON *json, struct fum_er
 // ---- going on ----
 
 // Reads a number of the checkpoint's metadata.
-static bool read_number(const fum_loader *loader, const char *key, double *number) {
+static bool read_number(const fum_loader *loader, const char *key, double most, double *number) {
     const char *text = fum_loader_metadata(loader, key);
-    return text && fum_number_parse(text, number) && *number >= 0 && *number < 2e9;
+    return text && fum_number_parse(text, number) && *number >= 0 && *number <= most;
 }
 
 // Copies a text of the checkpoint, which is closed before the run begins. One that it lacks stays
@@ -300,11 +302,17 @@ enum fum_result fum_train_open_checkpoint(struct fum_training *t, struct fum_err
         return fum_error_set(err, FUM_ERR_ARG, "%s: is a checkpoint of recipe %s, not %s", path,
                              recipe, t->recipe->name);
     double numbers[4];
-    static const char *const keys[4] = {"step", "updates", "loss_scale", "loss_scale_steps"};
+    static const struct {
+        const char *key;
+        double most;
+    } kept[4] = {{"step", INT32_MAX},
+                 {"updates", INT32_MAX},
+                 {"loss_scale", FLT_MAX},
+                 {"loss_scale_steps", INT32_MAX}};
     for (int i = 0; i < 4; i++)
-        if (!read_number(t->resumed, keys[i], &numbers[i]))
-            return fum_error_set(err, FUM_ERR_FORMAT, "%s: its %s is no number from 0 on", path,
-                                 keys[i]);
+        if (!read_number(t->resumed, kept[i].key, kept[i].most, &numbers[i]))
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s: its %s is no number from 0 to %g", path,
+                                 kept[i].key, kept[i].most);
     t->step = (int64_t)numbers[0];
     bool elsewhere = t->params.output && strcmp(t->params.output, t->params.resume) != 0;
     t->saved = elsewhere ? 0 : t->step;

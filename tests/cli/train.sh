@@ -22,6 +22,12 @@ flock 9
 expect 1 'whole: another training is writing there' train vae -q --resume whole --steps 13
 exec 9<&-
 
+# A run of many steps with small gradients has such a scale.
+cp -r whole large
+LC_ALL=C sed -i 's/"loss_scale":"65536"/"loss_scale":"9e+09"/' large/checkpoint/state.safetensors
+check "a large scale of the loss" grep -q '"loss_scale":"9e+09"' large/checkpoint/state.safetensors
+check "goes on with it" train vae -q --resume large --steps 13
+
 # ---- only the plan ----
 
 expect 0 'together +[0-9.]*[1-9] MiB' train vae --plan --device amd-rdna2 -o planned --data digits "${small[@]}"
