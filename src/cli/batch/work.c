@@ -37,19 +37,25 @@ static void report_line(const struct work *work, int number, const char *why) {
     cli_put_line(stderr, "%s: line %d: %s", work->params.name, number, why);
 }
 
+// Parses the fields of a job. Returns NULL with the reason.
+static cJSON *parse_fields(const char *text, size_t bytes, struct job_error *error) {
+    struct job_json_error bad = {0};
+    cJSON *json = NULL;
+    enum cli_json read = job_json_read(&json, text, bytes, &bad);
+    if (read == CLI_JSON_NO_MEMORY)
+        *error = (struct job_error){.refusal = JOB_NO_MEMORY, .message = "out of memory"};
+    else if (read == CLI_JSON_BAD)
+        snprintf(error->message, sizeof error->message, "%s", bad.text);
+    return json;
+}
+
 bool work_read_job(struct job_spec *job, const char *fields,
                    const struct generate_options *defaults, struct job_error *error) {
     const struct job_context context = {.defaults = defaults};
-    struct job_json_error bad = {0};
-    cJSON *json = NULL;
     *job = (struct job_spec){0};
     *error = (struct job_error){0};
-    enum cli_json read = job_json_read(&json, fields, strlen(fields), &bad);
-    if (read == CLI_JSON_NO_MEMORY)
-        snprintf(error->message, sizeof error->message, "out of memory");
-    else if (read == CLI_JSON_BAD)
-        snprintf(error->message, sizeof error->message, "%s", bad.text);
-    bool good = read == CLI_JSON_GOOD && job_spec_read(job, json, &context, error);
+    cJSON *json = parse_fields(fields, strlen(fields), error);
+    bool good = json && job_spec_read(job, json, &context, error);
     cJSON_Delete(json);
     return good;
 }
@@ -114,21 +120,16 @@ static int add_line(struct work *work, int number, const struct job_spec *job) {
 // Reads a line, or reports why it is broken.
 static int read_line(struct work *work, const struct cli_line *text) {
     const struct job_context context = {.defaults = work->params.defaults};
-    struct job_json_error bad = {0};
     struct job_error error = {0};
     struct job_spec job = {0};
-    cJSON *json = NULL;
     int status = 0;
-    enum cli_json read = job_json_read(&json, text->text, text->bytes, &bad);
-    if (read == CLI_JSON_NO_MEMORY)
+    cJSON *json = parse_fields(text->text, text->bytes, &error);
+    if (json && job_spec_read(&job, json, &context, &error)) {
+        bool kept = !is_random(json, context.defaults) || keep_seed(work, text->number, &job);
+        status = kept ? add_line(work, text->number, &job) : cli_fail("out of memory");
+    } else if (error.refusal == JOB_NO_MEMORY) {
         status = cli_fail("out of memory");
-    else if (read == CLI_JSON_BAD)
-        snprintf(error.message, sizeof error.message, "%s", bad.text);
-    else if (job_spec_read(&job, json, &context, &error))
-        status = is_random(json, context.defaults) && !keep_seed(work, text->number, &job)
-                     ? cli_fail("out of memory")
-                     : add_line(work, text->number, &job);
-    if (error.message[0]) {
+    } else {
         report_line(work, text->number, error.message);
         work->status = CLI_FAILED;
     }
