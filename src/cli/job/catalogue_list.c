@@ -45,12 +45,14 @@ static int by_name(const void *a, const void *b) {
 // Lists a folder, without hidden files. Returns 0, or prints the error and returns an exit status.
 static int list_names(struct names *names, const char *folder) {
     DIR *dir = opendir(folder);
+    const struct dirent *entry = NULL;
     bool good = true;
     if (!dir) return cli_fail("%s: %s", folder, strerror(errno));
-    for (const struct dirent *entry; good && (entry = readdir(dir));)
+    while (good && (errno = 0, entry = readdir(dir)))
         if (entry->d_name[0] != '.') good = add_name(names, entry->d_name);
+    int why = good ? errno : ENOMEM;
     closedir(dir);
-    if (!good) return cli_fail("out of memory");
+    if (why) return cli_fail("cannot list %s: %s", folder, strerror(why));
     if (names->count) qsort(names->at, names->count, sizeof *names->at, by_name);
     return 0;
 }

@@ -10,4 +10,9 @@
 bool crash_watch(const char *path);
 void crash_watch_end(void);
 
+// Gives the calling thread a second stack, on which a fault is marked even if the first one
+// overflows. Without memory for it such a fault leaves no mark.
+void crash_watch_thread(void);
+void crash_watch_thread_end(void);
+
 #endif

@@ -99,9 +99,10 @@ static bool is_recorded(struct store *store, const char *name) {
 // take the pictures of someone else for such.
 static int clean_pictures(struct store *store, bool created) {
     DIR *dir = opendir(store->pictures);
+    const struct dirent *entry = NULL;
     int status = 0;
     if (!dir) return cli_fail("cannot read %s: %s", store->pictures, strerror(errno));
-    for (struct dirent *entry; status == 0 && (entry = readdir(dir));) {
+    while (status == 0 && (errno = 0, entry = readdir(dir))) {
         struct stat file;
         if (fstatat(dirfd(dir), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(file.st_mode))
@@ -114,6 +115,8 @@ static int clean_pictures(struct store *store, bool created) {
             store_log(store, FUM_LOG_INFO, "removed %s/%s, which no job has", store->pictures,
                       entry->d_name);
     }
+    if (status == 0 && errno)
+        status = cli_fail("cannot read %s: %s", store->pictures, strerror(errno));
     closedir(dir);
     return status;
 }

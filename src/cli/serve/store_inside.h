@@ -23,6 +23,8 @@ struct store {
 sqlite3_stmt *store_prepare(struct store *store, const char *sql, const char *kinds, ...);
 // Does the same, and runs it to its end.
 enum store_result store_run(struct store *store, const char *sql, const char *kinds, ...);
+// Does the same with the lock taken, for functions that run a single statement.
+enum store_result store_change(struct store *store, const char *sql, const char *kinds, ...);
 // Returns why the last call of SQLite failed, which is logged unless it is a full disk.
 enum store_result store_why(struct store *store);
 

@@ -15,16 +15,13 @@ static const char NEXT[] = "UPDATE jobs SET next = ?, starts = 0, crashes = 0 WH
 // ---- jobs ----
 
 enum store_result store_add(struct store *store, const struct store_job *job) {
-    pthread_mutex_lock(&store->lock);
-    enum store_result result = store_run(
+    return store_change(
         store,
         "INSERT INTO jobs (id, api, model, state, fields, parameters, seeds, created, next, count,"
         " key, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "tttttttriitt", job->id, job->api, job->model, job_state_name(job->state), job->fields,
         job->parameters, job->seeds, job->created, (int64_t)job->next, (int64_t)job->count,
         job->idempotency_key, job->hash);
-    pthread_mutex_unlock(&store->lock);
-    return result;
 }
 
 // Copies a text of a row; one that does not fit, or NULL, becomes "".
@@ -71,22 +68,16 @@ enum store_result store_copy_fields(struct store *store, const char *id, char **
 }
 
 enum store_result store_set_next(struct store *store, const char *job, int next) {
-    pthread_mutex_lock(&store->lock);
-    enum store_result result = store_run(store, NEXT, "it", (int64_t)next, job);
-    pthread_mutex_unlock(&store->lock);
-    return result;
+    return store_change(store, NEXT, "it", (int64_t)next, job);
 }
 
 enum store_result store_finish(struct store *store, const char *id, enum job_state state,
                                const double times[2], const char *error) {
-    pthread_mutex_lock(&store->lock);
-    enum store_result result =
-        store_run(store,
-                  "UPDATE jobs SET state = ?, started = ?, finished = ?, error = ?, fields = NULL"
-                  " WHERE id = ?",
-                  "trrtt", job_state_name(state), times[0], times[1], error, id);
-    pthread_mutex_unlock(&store->lock);
-    return result;
+    return store_change(
+        store,
+        "UPDATE jobs SET state = ?, started = ?, finished = ?, error = ?, fields = NULL"
+        " WHERE id = ?",
+        "trrtt", job_state_name(state), times[0], times[1], error, id);
 }
 
 enum store_result store_count(struct store *store, long counts[JOB_STATES]) {

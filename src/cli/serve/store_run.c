@@ -70,16 +70,32 @@ sqlite3_stmt *store_prepare(struct store *store, const char *sql, const char *ki
     return statement;
 }
 
-enum store_result store_run(struct store *store, const char *sql, const char *kinds, ...) {
-    va_list args;
-    va_start(args, kinds);
-    sqlite3_stmt *statement = prepare(store, sql, kinds, &args);
-    va_end(args);
+static enum store_result run(struct store *store, const char *sql, const char *kinds,
+                             va_list *args) {
+    sqlite3_stmt *statement = prepare(store, sql, kinds, args);
     if (!statement) return store_why(store);
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
     }
     enum store_result result = code == SQLITE_DONE ? STORE_OK : store_why(store);
     sqlite3_finalize(statement);
+    return result;
+}
+
+enum store_result store_run(struct store *store, const char *sql, const char *kinds, ...) {
+    va_list args;
+    va_start(args, kinds);
+    enum store_result result = run(store, sql, kinds, &args);
+    va_end(args);
+    return result;
+}
+
+enum store_result store_change(struct store *store, const char *sql, const char *kinds, ...) {
+    va_list args;
+    va_start(args, kinds);
+    pthread_mutex_lock(&store->lock);
+    enum store_result result = run(store, sql, kinds, &args);
+    pthread_mutex_unlock(&store->lock);
+    va_end(args);
     return result;
 }

@@ -27,28 +27,19 @@ int store_open_starts(struct store *store) {
 }
 
 enum store_result store_begin(struct store *store, const char *id) {
-    pthread_mutex_lock(&store->lock);
-    enum store_result result =
-        store_run(store, "UPDATE jobs SET starts = starts + 1, drawing = 1 WHERE id = ?", "t", id);
-    pthread_mutex_unlock(&store->lock);
-    return result;
+    return store_change(store, "UPDATE jobs SET starts = starts + 1, drawing = 1 WHERE id = ?", "t",
+                        id);
 }
 
 enum store_result store_put_back(struct store *store, const char *id) {
-    pthread_mutex_lock(&store->lock);
-    enum store_result result = store_run(
+    return store_change(
         store, "UPDATE jobs SET starts = max(starts - 1, 0), drawing = 0 WHERE id = ?", "t", id);
-    pthread_mutex_unlock(&store->lock);
-    return result;
 }
 
 enum store_result store_give_up(struct store *store, const struct store_limits *limits) {
-    pthread_mutex_lock(&store->lock);
-    enum store_result result = store_run(
-        store,
-        "UPDATE jobs SET state = 'failed', finished = ?, error = ?,"
-        " fields = NULL WHERE state = 'queued' AND (crashes >= ? OR starts >= ?)",
-        "rtii", limits->finished, limits->error, (int64_t)limits->crashes, (int64_t)limits->starts);
-    pthread_mutex_unlock(&store->lock);
-    return result;
+    return store_change(store,
+                        "UPDATE jobs SET state = 'failed', finished = ?, error = ?,"
+                        " fields = NULL WHERE state = 'queued' AND (crashes >= ? OR starts >= ?)",
+                        "rtii", limits->finished, limits->error, (int64_t)limits->crashes,
+                        (int64_t)limits->starts);
 }

@@ -3,6 +3,7 @@
 #include "jobs_inside.h"
 
 #include "../base64.h"
+#include "crash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -351,9 +352,11 @@ static void rest(struct worker *worker) {
 
 void *worker_run(void *user) {
     struct worker *worker = user;
+    crash_watch_thread();
     while (wait_for_job(worker)) {
         draw_job(worker);
         rest(worker);
     }
+    crash_watch_thread_end();
     return NULL;
 }
