@@ -174,6 +174,48 @@ def test_keys(folder):
 
 # ---- bodies ----
 
+def test_headers(server):
+    """Headers that other programs on the way may read differently are refused, and the connection ends with them."""
+    after = line(server, "GET /nope HTTP/1.1")
+    for headers in (("Transfer-Encoding : chunked",), ("Content-Length : 5",), (" X: y",), ("X Y: z",), ("X\x0bY: z",),
+                    ("Content-Type: application/json", "Content-Type: text/plain"), ("Idempotency-Key: a", "Idempotency-Key: b"),
+                    (f"Origin: http://127.0.0.1:{server.port}", "Origin: http://evil"), ("Authorization: x", "authorization: y")):
+        data = server.raw(line(server, "GET /health HTTP/1.1", f"Host: 127.0.0.1:{server.port}", *headers, "Connection: close"))
+        status, body = status_of(data)
+        check(status == 400 and json.loads(body)["error"]["message"], (headers, data))
+        if " :" in headers[0]:
+            data = server.raw(line(server, "POST /api/jobs HTTP/1.1", *headers) + after)
+            check(data.count(b"HTTP/1.1 ") == 1, (headers, data))
+    expect(server.post("/api/jobs", b"{}", Content_Type="application/json", Content_Encoding="gzip"), 415, "Content-Encoding")
+    check(server.post("/api/jobs", b"{}", Content_Type="application/json", Content_Encoding="identity").status == 422, "identity")
+
+
+def test_addresses(server):
+    """Addresses with a host, as clients of a proxy send them."""
+    host, port = "127.0.0.1", server.port
+    for address, status in ((f"http://{host}:{port}/health", 200), (f"HTTP://{host}:{port}/health?x=1", 200),
+                            (f"http://{host}:{port}", 200), (f"http://{host}:{port}/nope", 404), (f"http://{host}/health", 400),
+                            (f"http://evil.example/health", 400), (f"http://{host}:{port}.evil/health", 400),
+                            (f"ftp://{host}:{port}/health", 404), ("http://", 400)):
+        data = server.raw(line(server, f"GET {address} HTTP/1.1", "Connection: close"))
+        check(status_of(data)[0] == status, (address, data[:300]))
+
+
+def test_chunks(server):
+    """Bodies in chunks: with extensions and trailers, damaged, and of a version that has none."""
+    def send(data, version="1.1"):
+        head = line(server, f"POST /sdapi/v1/png-info HTTP/{version}", "Content-Type: application/json", "Transfer-Encoding: chunked",
+                    "Connection: close")
+        return status_of(server.raw(head + data))
+    good = b"2\r\n{}\r\n0\r\n\r\n"
+    check(send(good) == send(b"1;a=b\r\n{\r\n1;c=\"d\"\r\n}\r\n0;e\r\nHost: evil\r\nX: y\r\n\r\n") and send(good)[0] == 422, send(good))
+    for data in (b"zz\r\n{}\r\n0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n", b"2;" + b"a" * 100000 + b"\r\n{}\r\n0\r\n\r\n"):
+        status, body = send(data)
+        check(status == 400 and json.loads(body)["error"]["message"], (data[:20], status))
+    check(send(b"f" * 17 + b"\r\n{}\r\n0\r\n\r\n")[0] in (400, 413), "a huge chunk")
+    check(send(good, "1.0")[0] == 400, "chunks in HTTP/1.0")
+
+
 def test_framing(server):
     host = f"Host: 127.0.0.1:{server.port}"
     bad = [("Content-Length: abc",), ("Content-Length: -1",), ("Content-Length: 1", "Content-Length: 1"),
@@ -351,7 +393,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Server(PROGRAM, "--log", "json") as server:
         test_first_lines(server)
         slow = begin_slow(server)
-        for test in (test_health, test_page, test_paths, test_methods, test_keep_alive, test_hosts, test_origins, test_framing,
+        for test in (test_health, test_page, test_paths, test_methods, test_keep_alive, test_hosts, test_origins, test_headers,
+                     test_addresses, test_chunks, test_framing,
                      test_pipeline, test_early_answers, test_parallel):
             test(server)
         test_cors()

@@ -98,9 +98,10 @@ def refusals(s):
                        ({"prompt": "x", "output": "/tmp/x.png"}, "output")]:
         answer = s.post("/api/jobs", body)
         check(f"{word} is refused", answer.status == 422 and word in answer.json["error"]["message"], answer.body)
-    for path in ["?limit=0", "?limit=501", "?limit=x", "?state=gone", "?after=none", "?what=1"]:
+    for path in ["?limit=0", "?limit=501", "?limit=x", "?state=gone", "?after=none", "?what=1", "?limit=1&limit=1",
+                 "?state=done&state=done", "?" + "%c3%a9" * 9000 + "=1"]:
         answer = s.get("/api/jobs" + path)
-        check(f"{path} is refused", answer.status == 422, answer.body)
+        check(f"{path[:40]} is refused", answer.status == 422 and len(answer.body) < 8192, answer.body)
     for method in "GET", "DELETE":
         check("no job", s.request(method, "/api/jobs/none").status == 404)
     check("no events", s.get("/api/jobs/none/events").status == 404)

@@ -128,6 +128,10 @@ def test_edits(server):
     for param, more in (("n", ("n", "two")), ("n", ("n", "1.5")), ("mask", ("mask", "m.png", GREY)), ("steps", ("steps", "")),
                         ("mask", ("mask", "m.png", b"none")), ("nope", ("nope", "1")), ("prompt", ("prompt", "again"))):
         refuse(multipart(server, "/v1/images/edits", *parts, more), param)
+    quoted = b'--xyz\r\nContent-Disposition: form-data; filename="a\\"; name=\\"mask.png"; name="image"\r\n\r\n' + GREY + b"\r\n"
+    answer = server.post("/v1/images/edits", b'--xyz\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nx\r\n' + quoted +
+                         b"--xyz--\r\n", Content_Type="multipart/form-data; boundary=xyz")
+    check(answer.status == 200, f"quotes in the name of a file: {answer.body[:300]!r}")
     refuse(multipart(server, "/v1/images/edits", ("prompt", "x")), "image")
     refuse(multipart(server, "/v1/images/edits", *parts, ("image[]", "b.png", GREY)), "image", "one picture")
     refuse(multipart(server, "/v1/images/edits", ("prompt", "x"), ("image", "a.png", b"GIF89a")), "image")

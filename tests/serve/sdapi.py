@@ -196,6 +196,7 @@ def test_progress(server):
     check(0 < seen["progress"] < 1 and seen["state"]["job_count"] == 20, seen["state"])
     check(seen["state"]["sampling_steps"] == 900 and seen["eta_relative"] >= 0, seen["state"])
     check(server.get("/sdapi/v1/progress?skip_current_image=true").json["current_image"] is None, "no image")
+    check("skip_current_image" in server.get("/sdapi/v1/progress?skip_current_image=2").json["detail"], "no truth value")
     check(server.post("/sdapi/v1/interrupt").status == 200, "interrupt")
     thread.join(60)
     check(results, "the call that waited is answered")

@@ -160,9 +160,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
                                   const char *method, const char *version, const char *data,
                                   size_t *bytes, void **context) {
     struct http_exchange *exchange = *context;
-    (void)version;
     if (!exchange) {
         *context = exchange = create_exchange(cls, connection, method, path);
+        if (exchange) exchange->head.old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
         return exchange ? begin(exchange) : MHD_NO;
     }
     if (!*bytes) return handle(exchange);
@@ -254,6 +254,7 @@ static void on_message(void *cls, const char *fmt, va_list args) {
     if (strncmp(fmt, sign, sizeof sign - 1) != 0) return;
     struct http_link *link = serving.link ? serving.link : http_links_find_first(http->links);
     int status = (int)va_arg(args, unsigned);
+    if (status == 500) status = 400; // which it reports for a chunk's line that is too long
     if (!link || !http_links_spoil(http->links, link, status)) return;
     metrics_add_request(http->params.server->metrics, status);
     if (!serving.link) linger(link->fd); // no on_completed follows

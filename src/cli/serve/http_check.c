@@ -2,29 +2,53 @@
 // Checks a request's headers before its body is read.
 #include "http_inner.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-// The headers that decide how a request is read, and how often each was given.
-struct framing {
-    const char *host, *length, *coding;
-    int hosts, lengths, codings;
+// The headers that decide how a request is read. Each may be given once.
+enum single {
+    HOST,
+    LENGTH,
+    CODING,
+    ENCODING,
+    TYPE,
+    ORIGIN,
+    AUTHORIZATION,
+    KEY,
+    SINGLES,
 };
+static const char *const single_names[SINGLES] = {
+    [HOST] = "Host",           [LENGTH] = "Content-Length",
+    [TYPE] = "Content-Type",   [CODING] = "Transfer-Encoding",
+    [ORIGIN] = "Origin",       [ENCODING] = "Content-Encoding",
+    [KEY] = "Idempotency-Key", [AUTHORIZATION] = "Authorization"};
+
+struct framing {
+    const char *values[SINGLES]; // NULL: not given
+    int counts[SINGLES];
+    bool bad_name; // of a header, such as one with a space before its colon
+};
+
+// True for a name that HTTP allows for a header.
+static bool is_token(const char *name) {
+    static const char others[] = "!#$%&'*+-.^_`|~0123456789";
+    bool good = *name != 0;
+    for (; good && *name; name++)
+        good = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
+               strchr(others, *name);
+    return good;
+}
 
 static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *key,
                                const char *value) {
     struct framing *framing = cls;
-    const struct {
-        const char *name, **value;
-        int *count;
-    } headers[] = {{"Host", &framing->host, &framing->hosts},
-                   {"Content-Length", &framing->length, &framing->lengths},
-                   {"Transfer-Encoding", &framing->coding, &framing->codings}};
     (void)kind;
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-        if (strcasecmp(key, headers[i].name) != 0) continue;
-        *headers[i].value = value ? value : "";
-        (*headers[i].count)++;
+    if (!is_token(key)) framing->bad_name = true;
+    for (int i = 0; i < SINGLES; i++) {
+        if (strcasecmp(key, single_names[i]) != 0) continue;
+        framing->values[i] = value ? value : "";
+        framing->counts[i]++;
     }
     return MHD_YES;
 }
@@ -59,21 +83,62 @@ static bool is_host(const char *text) {
     return true;
 }
 
+// Checks that each header of the table was given at most once, under a name that HTTP allows.
+static bool check_names(struct http_head *head, struct http_response *response,
+                        const struct framing *framing) {
+    char why[80];
+    if (framing->bad_name)
+        return refuse(
+            head, response, 400,
+            "the name of a header holds a space or another character that it may not have");
+    for (int i = 0; i < SINGLES; i++) {
+        if (framing->counts[i] < 2) continue;
+        snprintf(why, sizeof why, "the header %s is given twice", single_names[i]);
+        return refuse(head, response, 400, why);
+    }
+    return true;
+}
+
+static bool check_length(struct http_head *head, struct http_response *response,
+                         const struct framing *framing) {
+    const char *length = framing->values[LENGTH], *coding = framing->values[CODING];
+    if (coding && (head->old || strcasecmp(coding, "chunked") != 0))
+        return refuse(head, response, 400,
+                      "the only Transfer-Encoding that is read is chunked, and only in HTTP/1.1");
+    if (length && coding)
+        return refuse(head, response, 400, "a body needs one Content-Length, or chunks");
+    if (length && !read_length(length, &head->length))
+        return refuse(head, response, 400, "Content-Length must be a whole number");
+    if (!coding && head->length == 0) head->has_body = false;
+    return true;
+}
+
+// Removes the host from an address in absolute form, as clients send it to a proxy.
+static bool check_address(struct http_head *head, struct http_response *response) {
+    static const char scheme[] = "http://";
+    struct http_request *request = &head->request;
+    if (strncasecmp(request->path, scheme, sizeof scheme - 1) != 0) return true;
+    const char *host = request->path + sizeof scheme - 1;
+    size_t bytes = strcspn(host, "/");
+    if (strlen(request->host) != bytes || strncasecmp(request->host, host, bytes) != 0)
+        return refuse(head, response, 400, "the address names another host than the Host header");
+    request->path = host[bytes] ? host + bytes : "/";
+    return true;
+}
+
 static bool check_framing(struct http_head *head, struct http_response *response) {
     struct framing framing = {0};
     MHD_get_connection_values(head->request.connection, MHD_HEADER_KIND, collect, &framing);
-    head->has_body = framing.codings || framing.lengths;
-    if (framing.hosts != 1 || !is_host(framing.host))
+    // A header with a wrong name may have been meant to announce a body.
+    head->has_body = framing.values[LENGTH] || framing.values[CODING] || framing.bad_name;
+    if (!check_names(head, response, &framing)) return false;
+    if (!framing.values[HOST] || !is_host(framing.values[HOST]))
         return refuse(head, response, 400, "a request needs one Host header");
-    head->request.host = framing.host;
-    if (framing.codings && (framing.codings > 1 || strcasecmp(framing.coding, "chunked") != 0))
-        return refuse(head, response, 400, "the only Transfer-Encoding that is read is chunked");
-    if (framing.lengths > 1 || (framing.lengths && framing.codings))
-        return refuse(head, response, 400, "a body needs one Content-Length, or chunks");
-    if (framing.lengths && !read_length(framing.length, &head->length))
-        return refuse(head, response, 400, "Content-Length must be a whole number");
-    if (!framing.codings && head->length == 0) head->has_body = false;
-    return true;
+    head->request.host = framing.values[HOST];
+    const char *encoding = framing.values[ENCODING];
+    if (encoding && strcasecmp(encoding, "identity") != 0)
+        return refuse(head, response, 415, "a body is read without a Content-Encoding only");
+    return check_length(head, response, &framing) && check_address(head, response);
 }
 
 // True if `host` is `name`, with the port that is listened on. A port of 80 may be left out.

@@ -84,6 +84,7 @@ const struct http_route *http_find_route(const char *method, const char *path,
 struct http_head {
     struct http_request request;
     char id[HTTP_ID_BYTES], allow[HTTP_ALLOW_BYTES];
+    bool old; // HTTP/1.0
     bool has_body;
     uint64_t length; // of the body; 0 if it comes in chunks
     bool cors;       // the origin is that of --cors

@@ -36,7 +36,10 @@ static bool find_parameter(struct span value, const char *name, char *out, size_
     const size_t length = strlen(name);
     bool quoted = false;
     for (size_t i = 0; i + length + 1 < value.bytes; i++) {
-        if (value.at[i] == '"') quoted = !quoted;
+        if (quoted && value.at[i] == '\\')
+            i++;
+        else if (value.at[i] == '"')
+            quoted = !quoted;
         if (quoted || value.at[i] != ';') continue;
         size_t at = i + 1;
         while (at < value.bytes && (value.at[at] == ' ' || value.at[at] == '\t')) at++;

@@ -40,7 +40,7 @@ static const struct option_row *find_row(const char *name) {
 
 static bool refuse(struct job_error *error, const char *name, const char *what) {
     *error = (struct job_error){.refusal = JOB_BAD_VALUE, .code = "invalid_value"};
-    snprintf(error->param, sizeof error->param, "%.79s", cli_show(name).text);
+    fum_text_escape(error->param, sizeof error->param, name, strlen(name));
     snprintf(error->message, sizeof error->message, "option %s %s", cli_show(name).text, what);
     return false;
 }

@@ -53,7 +53,8 @@ void route_job_get(const struct http_request *request, struct http_response *res
 // What the arguments of a request say, and which of them are known.
 struct job_query {
     const char *const *names; // known ones, up to a NULL
-    const char *state, *after, *pictures, *wrong;
+    const char *state, *after, *pictures;
+    const char *unknown, *repeated; // names of arguments that are refused
     const char *limit_text;
     int limit;
 };
@@ -67,10 +68,11 @@ static bool read_argument(void *user, const char *name, const char *value) {
         for (const char *const *at = query->names; *at; at++)
             known = known || strcmp(*at, names[i]) == 0;
         if (!known || strcmp(name, names[i]) != 0) continue;
+        if (*fields[i]) query->repeated = names[i];
         *fields[i] = value ? value : "";
-        return true;
+        return !query->repeated;
     }
-    query->wrong = name;
+    query->unknown = name;
     return false;
 }
 
@@ -78,10 +80,12 @@ static bool read_argument(void *user, const char *name, const char *value) {
 static bool read_query(const struct http_request *request, struct http_response *response,
                        struct job_query *query) {
     http_each_query(request, read_argument, query);
-    if (!query->wrong) return true;
-    const struct http_error error = {.status = 422, .param = query->wrong};
-    http_answer_error(request, response, &error, "there is no parameter \"%s\"",
-                      cli_show(query->wrong).text);
+    if (!query->unknown && !query->repeated) return true;
+    const struct cli_shown name = cli_show(query->unknown ? query->unknown : query->repeated);
+    const struct http_error error = {.status = 422, .param = name.text};
+    http_answer_error(request, response, &error,
+                      query->unknown ? "there is no parameter \"%s\"" : "%s is given twice",
+                      name.text);
     return false;
 }
 

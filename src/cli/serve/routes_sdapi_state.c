@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 // ---- progress ----
@@ -38,10 +39,19 @@ static cJSON *make_state(const struct jobs_now *now) {
     return NULL;
 }
 
-static cJSON *make_current(const struct http_request *request, const struct jobs_now *now) {
-    const char *skip = http_query(request, "skip_current_image");
-    bool skipped =
-        skip && (strcmp(skip, "true") == 0 || strcmp(skip, "True") == 0 || strcmp(skip, "1") == 0);
+// Reads a truth value of a query as A1111 does. Returns false if the text is none.
+static bool read_truth(const char *text, bool *value) {
+    static const char *const words[2][6] = {{"false", "0", "no", "off", "f", "n"},
+                                            {"true", "1", "yes", "on", "t", "y"}};
+    for (int i = 0; i < 12; i++) {
+        *value = i >= 6;
+        if (strcasecmp(text, words[i / 6][i % 6]) == 0) return true;
+    }
+    return false;
+}
+
+static cJSON *make_current(const struct http_request *request, const struct jobs_now *now,
+                           bool skipped) {
     char *preview =
         now->id[0] && !skipped ? jobs_copy_preview(request->server->jobs, now->id) : NULL;
     cJSON *value = preview ? cJSON_CreateString(preview) : cJSON_CreateNull();
@@ -50,10 +60,18 @@ static cJSON *make_current(const struct http_request *request, const struct jobs
 }
 
 void route_sdapi_progress(const struct http_request *request, struct http_response *response) {
+    static const char name[] = "skip_current_image";
+    const char *text = http_query(request, name);
     struct jobs_now now = {0};
+    bool skip = false;
+    if (text && !read_truth(text, &skip)) {
+        http_answer_error(request, response, &(struct http_error){.status = 422, .param = name},
+                          "%s must be true or false", name);
+        return;
+    }
     jobs_get_now(request->server->jobs, &now);
     cJSON *object = cJSON_CreateObject(), *state = make_state(&now);
-    cJSON *current = make_current(request, &now);
+    cJSON *current = make_current(request, &now, skip);
     double left = now.progress.seconds_left;
     bool good = cli_json_put(object, "state", state);
     good = cli_json_put(object, "current_image", current) && good;
