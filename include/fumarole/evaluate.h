@@ -87,7 +87,8 @@ FUM_API enum fum_result fum_ssim(const struct fum_picture_pair *pair, double *ss
 
 // Means over pairs of pictures.
 struct fum_pairs_result {
-    double psnr, ssim;
+    double psnr; // infinite if the pictures of a pair are equal
+    double ssim; // NaN if a picture is smaller than a window
     size_t count;
 };
 // Compares the pictures of two folders or data sets, params->real and params->fake, in their order.

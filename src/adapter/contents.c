@@ -109,7 +109,9 @@ static enum fum_result open_path(fum_contents *c, const char *path, struct fum_e
     const struct fum_model_params params = {.path = path};
     if (!fum_path_may_exist(path)) return FUM_OK; // a shipped model, or nothing
     enum fum_result result = fum_model_find(&whole, c->arena, &params, err);
-    if (result || strcmp(whole, path)) return result; // a component of a whole model
+    if (result) return result;
+    if (fum_path_is_dir(path) && !fum_path_is_dir(whole)) path = whole; // the folder's only file
+    if (strcmp(whole, path)) return FUM_OK; // a component of a whole model
     file = find_file(c, path);
     if (!file) return FUM_OK;
     c->info.path = fum_arena_strdup(c->arena, file);

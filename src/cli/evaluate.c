@@ -6,6 +6,8 @@
 
 #include <fumarole/evaluate.h>
 
+#include <math.h>
+
 struct evaluate_options {
     bool fid, score, kid, precision, accuracy, pairs, bound, likelihood, verbose;
     int splits, subsets, subset_size;
@@ -236,7 +238,7 @@ static int evaluate_pairs(const struct cli_command *command, struct evaluate_opt
     cli_put_line(cli_report_stream(), "%-10s %zu pictures of %s and %s", "pairs", report.count,
                  sets[0], sets[1]);
     print_number("PSNR", report.psnr, "dB");
-    print_number("SSIM", report.ssim, "");
+    if (!isnan(report.ssim)) print_number("SSIM", report.ssim, "");
     return values->json ? save_json(values->json, format_pairs(&report)) : 0;
 }
 

@@ -150,7 +150,10 @@ static enum fum_result read_table(struct fum_table *table, size_t kind, const ch
     const struct fum_table_text whole = {text, bytes, path, folder, NULL};
     result = parse_table(table, kind, whole, split, err);
     fum_free(text);
-    return result;
+    if (result || table->count) return result;
+    bool chosen = split && *split;
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: the table lists no pictures%s%s", path,
+                         chosen ? " of split " : "", chosen ? split : "");
 }
 
 // Finds the table of a folder, or the path's own. Returns its kind, or -1.

@@ -146,7 +146,10 @@ enum fum_result fum_table_parse_tsv(struct fum_table *table, const struct fum_ta
     while (next_line(&lines, &line)) {
         if (!line.bytes) continue;
         int found = split_columns(line, columns);
-        if (found != c.count || !columns[c.file].bytes || memchr(line.at, 0, line.bytes))
+        if (memchr(line.at, 0, line.bytes))
+            return fum_error_set(err, FUM_ERR_FORMAT, "%s:%d: a byte 0, which no text has",
+                                 text->where, lines.number);
+        if (found != c.count || !columns[c.file].bytes)
             return fum_error_set(err, FUM_ERR_FORMAT,
                                  "%s:%d: %d columns, of which `file` is not empty, are needed; "
                                  "found %d",

@@ -5,16 +5,19 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "data/data.h"
 #include "evaluate/reconstruct.h"
 #include "evaluate/set.h"
 
+#include <math.h>
 #include <string.h>
 
 struct pairs {
     fum_data *data[2];
     fum_reconstructor *autoencoder; // in place of data[1], or NULL
     float *planes[2];               // the pictures at hand
+    const struct fum_log *log;      // may be NULL
 };
 
 static const char *base_of(const char *path) {
@@ -79,10 +82,21 @@ static enum fum_result check_sizes(const struct fum_bitmap bitmaps[2], const cha
                          bitmaps[1].width, bitmaps[1].height, colours_of(&bitmaps[1]));
 }
 
+// Adds the SSIM of a pair to the sum, which is NaN from the first picture on that has none.
+static enum fum_result add_ssim(const struct pairs *p, const struct fum_picture_pair *pair,
+                                double *sum, struct fum_error *err) {
+    struct fum_error small = {0};
+    double ssim = NAN;
+    enum fum_result result = isnan(*sum) ? FUM_OK : fum_ssim(pair, &ssim, &small);
+    *sum += result == FUM_ERR_ARG ? (double)NAN : ssim;
+    if (result == FUM_ERR_ARG) fum_log(p->log, FUM_LOG_WARN, "no SSIM: %s", small.text);
+    if (!result || result == FUM_ERR_ARG) return FUM_OK;
+    return fum_error_set(err, result, "%s", small.text);
+}
+
 static enum fum_result compare_bitmaps(struct pairs *p, const struct fum_bitmap bitmaps[2],
                                        struct fum_pairs_result *sums, struct fum_error *err) {
     int channels = colours_of(&bitmaps[0]);
-    double ssim = 0;
     for (int i = 0; i < 2; i++) {
         fum_free(p->planes[i]);
         p->planes[i] = make_planes(&bitmaps[i], channels);
@@ -94,11 +108,9 @@ static enum fum_result compare_bitmaps(struct pairs *p, const struct fum_bitmap 
                                           .height = bitmaps[0].height,
                                           .channels = channels,
                                           .range = 255};
-    enum fum_result result = fum_ssim(&pair, &ssim, err);
     sums->psnr += fum_psnr(&pair);
-    sums->ssim += ssim;
     sums->count++;
-    return result;
+    return add_ssim(p, &pair, &sums->ssim, err);
 }
 
 // Reads both pictures. Checks that their files have the same name.
@@ -133,7 +145,7 @@ static enum fum_result compare_pair(struct pairs *p, int64_t index, struct fum_p
 
 enum fum_result fum_evaluate_pairs(const struct fum_evaluate_params *params,
                                    struct fum_pairs_result *result, struct fum_error *err) {
-    struct pairs p = {.planes = {NULL, NULL}};
+    struct pairs p = {.log = params->log};
     *result = (struct fum_pairs_result){0};
     enum fum_result done = open_pairs(&p, params, err);
     int64_t count = done ? 0 : fum_data_get_info(p.data[0])->count;

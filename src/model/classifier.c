@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+const char fum_classifier_class[] = "FumaroleClassifier";
+
 // Finds the folder with the model: the path, or "model" in a folder of a training.
 static enum fum_result read_config(const char **dir, cJSON **json, fum_arena *arena,
                                    const char *path, struct fum_error *err) {
@@ -21,7 +23,7 @@ static enum fum_result read_config(const char **dir, cJSON **json, fum_arena *ar
     enum fum_result result = fum_json_read(json, config, err);
     if (result) return result;
     const char *class_name = fum_json_string(*json, "_class_name", "");
-    if (!strcmp(class_name, "FumaroleClassifier")) return FUM_OK;
+    if (!strcmp(class_name, fum_classifier_class)) return FUM_OK;
     return fum_error_set(err, FUM_ERR_FORMAT,
                          "%s: not a classifier of fumarole train (_class_name is \"%s\")", config,
                          class_name);

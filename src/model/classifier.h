@@ -7,6 +7,8 @@
 #include "io/loader.h"
 #include "model/unet.h"
 
+extern const char fum_classifier_class[]; // of its config.json: "FumaroleClassifier"
+
 struct fum_classifier {
     struct fum_unet_config config; // with the size of the pictures
     int classes;

@@ -55,6 +55,17 @@ const char *fum_model_snapshot(fum_arena *arena, const char *path) {
     return found && fum_path_is_dir(found) ? found : NULL;
 }
 
+// Returns the only file of a folder if it is a safetensors file, such as what a training of an
+// adapter leaves, else the folder.
+static const char *only_file(fum_arena *arena, const char *dir) {
+    static const char ending[] = ".safetensors";
+    struct fum_path_names list;
+    if (fum_path_list(arena, dir, &list, NULL) || list.count != 1) return dir;
+    const char *dot = strrchr(list.names[0], '.');
+    const char *path = fum_path_join(arena, dir, list.names[0]);
+    return dot && !strcmp(dot, ending) && path && !fum_path_is_dir(path) ? path : dir;
+}
+
 // Returns the diffusers folder that `path` lies in, as its model_index.json, a component's folder,
 // or a file there. A training's folder holds its model as "model". Else `path`.
 static const char *whole_folder(fum_arena *arena, const char *path) {
@@ -65,9 +76,11 @@ static const char *whole_folder(fum_arena *arena, const char *path) {
     const char *snapshot = fum_path_is_dir(path) ? fum_model_snapshot(arena, path) : NULL;
     if (snapshot) return snapshot;
     char *trained = fum_path_join(arena, path, "model"); // in a training's folder
-    if (trained && fum_path_is_dir(trained) && !fum_folder_is(path)) return trained;
+    if (trained && fum_path_is_dir(trained) && !fum_folder_is(path))
+        return only_file(arena, trained);
     if (fum_path_is_dir(path))
-        return !fum_folder_is(path) && names_component(arena, dir, last) ? dir : path;
+        return !fum_folder_is(path) && names_component(arena, dir, last) ? dir
+                                                                         : only_file(arena, path);
     if (!strcmp(last, "model_index.json")) return dir;
     return names_component(arena, above, component) ? above : path;
 }

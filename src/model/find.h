@@ -8,7 +8,8 @@
 #include "base/alloc.h"
 
 // Stores the path of the model, in the arena: params->path if it exists, or a shipped model's. A
-// component of a diffusers folder stands for the whole. `params` may be NULL. FUM_ERR_IO if no
+// component of a diffusers folder stands for the whole, and a folder with one file for that file.
+// `params` may be NULL. FUM_ERR_IO if no
 // model was found.
 enum fum_result fum_model_find(const char **path, fum_arena *arena,
                                const struct fum_model_params *params, struct fum_error *err);

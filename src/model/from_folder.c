@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Opens a diffusers folder: each component brings its configuration and its weight files.
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "io/folder.h"
+#include "model/classifier.h"
 #include "model/components.h"
 #include "model/family.h"
 
@@ -72,7 +74,32 @@ static enum fum_result open_role(fum_model *model, const struct fum_model_role *
         err);
 }
 
+// True if config.json in the folder has the class.
+static bool has_class(fum_model *model, const char *class_name) {
+    const char *path = fum_path_join(model->arena, model->info.path, "config.json");
+    cJSON *config = NULL;
+    if (!path || fum_json_read(&config, path, NULL)) return false;
+    bool has = !strcmp(fum_json_string(config, "_class_name", ""), class_name);
+    cJSON_Delete(config);
+    return has;
+}
+
+// Reports what other folders of a training are.
+static enum fum_result check_training(fum_model *model, struct fum_error *err) {
+    const char *log = fum_path_join(model->arena, model->info.path, "log.jsonl");
+    if (fum_folder_is(model->info.path)) return FUM_OK;
+    if (has_class(model, fum_classifier_class))
+        return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                             "%s: this is a classifier, give it to --classifier, beside a model",
+                             model->info.path);
+    if (!log || !fum_path_may_exist(log)) return FUM_OK;
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this training has saved no model yet",
+                         model->info.path);
+}
+
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err) {
+    enum fum_result other = check_training(model, err);
+    if (other) return other;
     enum fum_result result = fum_folder_open(&model->folder, model->info.path, model->variant, err);
     if (result) return result;
     if (!fum_family_class(fum_folder_class(model->folder))) return list_folder(model, err);

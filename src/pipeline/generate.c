@@ -10,6 +10,7 @@
 #include "pipeline/compile.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 // Pictures that share corrections or steps, unless the caller says how many.
@@ -141,6 +142,23 @@ static bool is_class(const struct fum_unet_config *unet, float label) {
     return label >= 0 && label < (float)unet->class_count && label == floorf(label);
 }
 
+// Reports a class that is missing or out of range. Guidance of a model without a prompt takes the
+// last class for the empty one.
+static enum fum_result fail_class(const fum_pipeline *pipe, const struct fum_run *run,
+                                  struct fum_error *err) {
+    int last = pipe->view->unet.class_count - 1;
+    char empty[64] = "";
+    if (!pipe->view->num_text && last)
+        snprintf(empty, sizeof empty, " (%d is the empty class where one was trained)", last);
+    if (!run->params->has_class)
+        return fum_error_set(err, FUM_ERR_ARG,
+                             "the model has %d classes: choose one with --class, from 0 to %d%s",
+                             last + 1, last, empty);
+    return fum_error_set(err, FUM_ERR_ARG,
+                         "class %g is not one of the model's: --class takes 0 to %d%s",
+                         (double)run->params->class_label, last, empty);
+}
+
 static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run,
                                    struct fum_error *err) {
     const struct fum_unet_config *unet = &pipe->view->unet;
@@ -155,13 +173,7 @@ static enum fum_result check_class(const fum_pipeline *pipe, struct fum_run *run
     if (unet->class_embed != FUM_UNET_CLASS_TABLE)
         return fum_error_set(err, FUM_ERR_ARG,
                              "the model embeds a number for its class: give one with --class");
-    if (!p->has_class)
-        return fum_error_set(err, FUM_ERR_ARG,
-                             "the model has %d classes: choose one with --class, from 0 to %d",
-                             unet->class_count, unet->class_count - 1);
-    return fum_error_set(err, FUM_ERR_ARG,
-                         "class %g is not one of the model's: --class takes 0 to %d",
-                         (double)p->class_label, unet->class_count - 1);
+    return fail_class(pipe, run, err);
 }
 
 static enum fum_result check_count(struct fum_run *run, struct fum_error *err) {

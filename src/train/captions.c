@@ -21,11 +21,21 @@ static void report_trigger(struct fum_training *t, const char *caption, const ch
             fum_text_show(instead).text);
 }
 
+// Reports a picture without a caption, once.
+static void report_missing(struct fum_training *t, const char *picture) {
+    if (t->lacks_caption) return;
+    t->lacks_caption = true;
+    fum_log(t->params.log, FUM_LOG_WARN,
+            "%s has no caption; such pictures are trained with an empty one (data.caption)",
+            *picture ? picture : "a picture");
+}
+
 const char *fum_train_caption(struct fum_training *t, const struct fum_data_sample *sample) {
     const char *own = sample->caption,
                *instead = fum_settings_has(&t->settings, "data.caption")
                               ? fum_settings_string(&t->settings, "data.caption")
                               : "";
+    if (!*own && !*instead) report_missing(t, sample->name);
     if (!*own) return instead;
     if (!t->trigger || strstr(own, t->trigger)) return own;
     report_trigger(t, own, instead);

@@ -2,6 +2,7 @@
 // Writes the batch of a step, from the data or from a replay.
 #include "train/training.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/desc.h"
@@ -28,16 +29,15 @@ static enum fum_result write_floats(struct fum_training *t, const struct fum_tra
     return fum_executable_write(t->now->executable, s->all, pixels, count, err);
 }
 
-// Converts whole numbers of a file in place of the buffer's beginning.
-static void convert_integers(int32_t *to, const void *from, enum fum_dtype dtype, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        int64_t wide = 0;
-        if (dtype == FUM_I64)
-            memcpy(&wide, (const char *)from + 8 * i, 8);
-        else
-            memcpy(&to[i], (const char *)from + 4 * i, 4);
-        if (dtype == FUM_I64) to[i] = (int32_t)wide;
-    }
+// Returns a whole number of a file.
+static int64_t read_integer(const void *from, enum fum_dtype dtype, size_t index) {
+    int64_t wide = 0;
+    int32_t narrow = 0;
+    if (dtype == FUM_I64)
+        memcpy(&wide, (const char *)from + 8 * index, 8);
+    else
+        memcpy(&narrow, (const char *)from + 4 * index, 4);
+    return dtype == FUM_I64 ? wide : narrow;
 }
 
 // Writes whole numbers, and the values that are computed from them.
@@ -73,6 +73,40 @@ static void keep_own_rows(const struct fum_training *t, uint8_t *raw, size_t row
                 own);
 }
 
+static enum fum_result fail_replayed(const struct fum_training *t, const struct fum_train_source *s,
+                                     double value, struct fum_error *err) {
+    long long step = (long long)t->step;
+    if (s->dtype == FUM_F32)
+        return fum_error_set(err, FUM_ERR_FORMAT, "%s: %s[%lld] holds a value that is no number",
+                             t->params.replay, s->value.name, step);
+    return fum_error_set(err, FUM_ERR_FORMAT, "%s: %s[%lld] holds %.0f; the run needs 0 to %lld",
+                         t->params.replay, s->value.name, step, value, (long long)s->limit - 1);
+}
+
+// Writes whole numbers of the replay file, all of which must be below the source's limit.
+static enum fum_result write_replayed_integers(struct fum_training *t,
+                                               const struct fum_train_source *s, const void *raw,
+                                               size_t count, struct fum_error *err) {
+    int32_t *values = t->now->buffer;
+    for (size_t i = 0; i < count; i++) {
+        int64_t value = read_integer(raw, s->replay->view.dtype, i);
+        if (value < 0 || value >= s->limit) return fail_replayed(t, s, (double)value, err);
+        values[i] = (int32_t)value;
+    }
+    return write_integers(t, s, values, err);
+}
+
+// Writes real numbers of the replay file, all of which must be finite.
+static enum fum_result write_replayed_floats(struct fum_training *t,
+                                             const struct fum_train_source *s, const void *raw,
+                                             size_t count, struct fum_error *err) {
+    float *values = t->now->buffer;
+    fum_convert_to_f32(values, raw, s->replay->view.dtype, count);
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return fail_replayed(t, s, 0, err);
+    return write_floats(t, s, values, count, err);
+}
+
 // Writes one step's rows of the replay file.
 static enum fum_result write_replayed(struct fum_training *t, const struct fum_train_source *s,
                                       struct fum_error *err) {
@@ -87,13 +121,9 @@ static enum fum_result write_replayed(struct fum_training *t, const struct fum_t
     if (!raw) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a step of the replay");
     enum fum_result result = fum_view_read(&view, (uint64_t)t->step * bytes, bytes, raw, err);
     if (!result) keep_own_rows(t, raw, row_bytes);
-    if (!result && s->dtype == FUM_I32) {
-        convert_integers(t->now->buffer, raw, view.dtype, count);
-        result = write_integers(t, s, t->now->buffer, err);
-    } else if (!result) {
-        fum_convert_to_f32(t->now->buffer, raw, view.dtype, count);
-        result = write_floats(t, s, t->now->buffer, count, err);
-    }
+    if (!result)
+        result = s->dtype == FUM_I32 ? write_replayed_integers(t, s, raw, count, err)
+                                     : write_replayed_floats(t, s, raw, count, err);
     fum_free(raw);
     return result;
 }

@@ -40,9 +40,10 @@ struct fum_train_value {
 };
 
 // Returns a value of the micro-batch, [batch, shape]. A replayed run reads it from the file.
-// `images` are the data's pictures in the recipe's range, `labels` their classes.
+// `images` are the data's pictures in the recipe's range, `labels` their classes, i32 [batch],
+// which are less than `limit`.
 fum_tensor *fum_train_images(struct fum_micro_batch *m, const struct fum_train_value *value);
-fum_tensor *fum_train_labels(struct fum_micro_batch *m); // i32 [batch]
+fum_tensor *fum_train_labels(struct fum_micro_batch *m, int limit);
 // Draws a value: standard normal, one number above `low` and up to `high`, or a whole number of 0
 // to limit - 1 (i32).
 fum_tensor *fum_train_normal(struct fum_micro_batch *m, const struct fum_train_value *value);
@@ -50,7 +51,8 @@ fum_tensor *fum_train_uniform(struct fum_micro_batch *m, const char *name, doubl
 fum_tensor *fum_train_integer(struct fum_micro_batch *m, const char *name, int64_t limit);
 
 // Returns the ids of the captions' tokens, i32 [batch, tokens], for the model's first text encoder.
-fum_tensor *fum_train_tokens(struct fum_micro_batch *m, int tokens);
+// They are less than `limit`.
+fum_tensor *fum_train_tokens(struct fum_micro_batch *m, int tokens, int limit);
 // Returns the sizes that SDXL's UNet reads for a picture, f32 [batch, count].
 fum_tensor *fum_train_sizes(struct fum_micro_batch *m, int count);
 // Fills a value for all samples of an update from the whole numbers of the source, `each` for a

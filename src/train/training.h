@@ -58,6 +58,7 @@ struct fum_train_source {
     struct fum_train_value value;
     enum fum_train_origin origin;
     enum fum_dtype dtype;
+    int64_t limit;                          // whole numbers are less than this
     fum_tensor *all;                        // of all micro-batches: [accumulate · batch, shape]
     const struct fum_loader_tensor *replay; // its tensor of the replay file, or NULL
     int from;                               // of a derived one: the index of its source
@@ -127,6 +128,7 @@ struct fum_training {
     double caption_drop;                  // share of the captions that become empty
     const char *trigger;                  // word that every caption holds; NULL: none
     bool lacks_trigger;                   // a caption without it was reported
+    bool lacks_caption;                   // a picture without any was reported
     const char *dir;                      // of the results
     const char *log_path, *report_path;   // of its files
 
@@ -197,10 +199,10 @@ enum fum_result fum_train_check_replay(const struct fum_training *training,
 enum fum_result fum_train_open_data(struct fum_training *training, struct fum_error *err);
 // Starts to read batches ahead from the current step on.
 enum fum_result fum_train_start_data(struct fum_training *training, struct fum_error *err);
-// Fills the token ids of a batch's captions, for the model's first text encoder.
 // Returns the caption of a sample: its own, or the setting's where it has none or lacks the trigger
 // word.
 const char *fum_train_caption(struct fum_training *training, const struct fum_data_sample *sample);
+// Fills the token ids of a batch's captions, for the model's first text encoder.
 enum fum_result fum_train_encode_captions(struct fum_training *training,
                                           const struct fum_data_batch *batch, int32_t *ids,
                                           struct fum_error *err);

@@ -86,12 +86,12 @@ static fum_tensor *add_input(struct fum_micro_batch *m, struct fum_train_source 
     return source->all;
 }
 
+// Adds a value that the data have. `limit`: of whole numbers; 0: real ones.
 static fum_tensor *add_given(struct fum_micro_batch *m, const struct fum_train_value *value,
-                             enum fum_train_origin origin) {
+                             enum fum_train_origin origin, int64_t limit) {
     struct fum_train_source *source = find_source(m->training, value->name);
-    bool integers = origin == FUM_TRAIN_LABELS || origin == FUM_TRAIN_TOKENS;
     const struct fum_train_source like = {
-        .value = *value, .origin = origin, .dtype = integers ? FUM_I32 : FUM_F32};
+        .value = *value, .origin = origin, .dtype = limit ? FUM_I32 : FUM_F32, .limit = limit};
     if (!source) {
         source = add_source(m, &like);
         if (!source || !add_input(m, source)) return NULL;
@@ -141,8 +141,10 @@ static fum_tensor *add_draw(struct fum_micro_batch *m, struct fum_train_source *
 static fum_tensor *draw_value(struct fum_micro_batch *m, const struct fum_train_value *value,
                               const struct draw *draw) {
     struct fum_train_source *source = find_source(m->training, value->name);
-    const struct fum_train_source like = {
-        .value = *value, .origin = FUM_TRAIN_DRAWN, .dtype = draw->limit ? FUM_I32 : FUM_F32};
+    const struct fum_train_source like = {.value = *value,
+                                          .origin = FUM_TRAIN_DRAWN,
+                                          .dtype = draw->limit ? FUM_I32 : FUM_F32,
+                                          .limit = draw->limit};
     if (!source) {
         source = add_source(m, &like);
         bool added = source && (source->replay ? add_input(m, source) != NULL
@@ -153,27 +155,27 @@ static fum_tensor *draw_value(struct fum_micro_batch *m, const struct fum_train_
 }
 
 fum_tensor *fum_train_images(struct fum_micro_batch *m, const struct fum_train_value *value) {
-    return add_given(m, value, FUM_TRAIN_IMAGES);
+    return add_given(m, value, FUM_TRAIN_IMAGES, 0);
 }
 
-fum_tensor *fum_train_labels(struct fum_micro_batch *m) {
+fum_tensor *fum_train_labels(struct fum_micro_batch *m, int limit) {
     if (m->training->data && !m->training->classes) {
         fum_graph_fail(m->graph, FUM_ERR_ARG,
                        "the data set has no classes, which %s needs: model.classes is more than 0",
                        m->training->recipe->name);
         return NULL;
     }
-    return add_given(m, &(struct fum_train_value){.name = "label"}, FUM_TRAIN_LABELS);
+    return add_given(m, &(struct fum_train_value){.name = "label"}, FUM_TRAIN_LABELS, limit);
 }
 
-fum_tensor *fum_train_tokens(struct fum_micro_batch *m, int tokens) {
+fum_tensor *fum_train_tokens(struct fum_micro_batch *m, int tokens, int limit) {
     const struct fum_train_value value = {.name = "ids", .shape = {1, {tokens}}};
-    return add_given(m, &value, FUM_TRAIN_TOKENS);
+    return add_given(m, &value, FUM_TRAIN_TOKENS, limit);
 }
 
 fum_tensor *fum_train_sizes(struct fum_micro_batch *m, int count) {
     const struct fum_train_value value = {.name = "time_ids", .shape = {1, {count}}};
-    return add_given(m, &value, FUM_TRAIN_SIZES);
+    return add_given(m, &value, FUM_TRAIN_SIZES, 0);
 }
 
 fum_tensor *fum_train_derive(struct fum_micro_batch *m, const struct fum_train_derived *d) {

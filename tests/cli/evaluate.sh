@@ -60,6 +60,22 @@ check 'pairs as JSON' grep -q '"psnr":' pairs.json
 expect 2 'no pairs' evaluate "$data/a" "$FUM_TEST_DATA/inception/pictures" --pairs
 expect 2 'needs two sets' evaluate "$data/a" --pairs --save-stats x.npz
 
+# Pictures below the window of SSIM have a PSNR.
+python3 -c '
+import struct, zlib
+chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+for name, grey in (("a", 100), ("b", 151)):
+    open(name + ".one", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)) +
+                                    chunk(b"IDAT", zlib.compress(bytes([0, grey]))) + chunk(b"IEND", b""))
+'
+mkdir dark light
+mv a.one dark/1.png
+mv b.one light/1.png
+"$fumarole" evaluate dark light --pairs --json few.json >out.txt 2>err.txt
+check 'one pixel has a PSNR' grep -qE '^PSNR +13.9794 +dB$' out.txt
+check 'and no SSIM, with the reason' grep -q 'no SSIM.*at least 11x11 pixels, not 1x1' err.txt
+check 'nor in the report' sh -c '! grep -q SSIM out.txt && grep -q "\"ssim\":[[:space:]]*null" few.json'
+
 mkdir model
 echo '{}' >model/model_index.json
 expect 2 'give --count' evaluate "$real" model

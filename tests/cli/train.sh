@@ -93,10 +93,24 @@ if [ "$(id -u)" != 0 ]; then
     expect 1 'locked' train vae -q -o locked/x --data digits "${small[@]}" --steps 2
 fi
 
-# ---- a model's own channels ----
+# ---- a model's own channels, and captions ----
 
+captionless='picture has no caption; .* \(data.caption\)'
 check "grey pictures for a model of colours" train lora -q -o lora -m "$FUM_TEST_DATA/model-train" --data digits --steps 1 \
     --batch 1 --set train.sample_every=0
+check "pictures without captions are reported, once" test "$(grep -cE "$captionless" err.txt)" = 1
+
+# ---- folders of trainings that draw no pictures ----
+
+expect 1 'lora/model/lora.safetensors: this is a LoRA, give it to --lora' generate -q -m lora -p x
+expect 0 '^lora.safetensors: LoRA$' info lora
+check "a classifier" train classifier -q -o eye --data digits "${unet[@]}" --set train.sample_every=0
+expect 1 'eye/model: this is a classifier, give it to --classifier' generate -q -m eye -p x
+mkdir begun
+touch begun/log.jsonl
+expect 1 'begun: this training has saved no model yet' generate -q -m begun -p x
+check "a model of classes" train ddpm -q -o drawer --data digits "${unet[@]}" --set model.classes=10 --set train.sample_every=0
+expect 2 'class 12 is not one.* 0 to 10 \(10 is the empty class' generate -q -m drawer --class 12
 
 # ---- help ----
 

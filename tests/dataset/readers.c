@@ -218,7 +218,10 @@ static void folders_have_captions(void **state) {
     assert_string_equal(read_last(data, 0, rgb).caption, "blue");
     fum_data_close(&data);
     assert_contains(open_bad((struct fum_data_settings){.path = scratch("tsv"), .split = "x"}),
-                    "no pictures");
+                    "lists no pictures of split x");
+    write_text(scratch("tsv4/captions.tsv"), "file\tcaption\n");
+    assert_contains(open_bad((struct fum_data_settings){.path = scratch("tsv4")}),
+                    "captions.tsv: the table lists no pictures");
     write_text(scratch("tsv3/captions.tsv"), "file\tcaption\tsplit\n../tsv/images/a.png\tx\tdev\n");
     data = open_good((struct fum_data_settings){.path = scratch("tsv3")});
     assert_string_equal(read_last(data, 0, rgb).caption, "x");

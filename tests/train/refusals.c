@@ -3,6 +3,9 @@
 #define _DEFAULT_SOURCE // mkdtemp
 #include "replayed.h"
 
+#include "base/json.h"
+#include "base/macros.h"
+
 static fum_device *device;
 static struct replayed run;
 
@@ -108,6 +111,54 @@ static void test_replay(void **state) {
     refuse(&params, FUM_ERR_FORMAT, none);
 }
 
+// Overwrites the first bytes of a tensor in a safetensors file.
+static void overwrite_first(const char *path, const char *tensor, uint32_t bits, size_t bytes) {
+    struct fum_error err = {0};
+    uint64_t header = 0;
+    cJSON *json = NULL;
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fread(&header, sizeof header, 1, file), 1);
+    char *text = fum_arena_alloc(run.arena, header, 1);
+    assert_int_equal(fread(text, 1, header, file), header);
+    ok(fum_json_parse(&json, text, header, path, &err), &err);
+    const cJSON *place = cJSON_GetObjectItem(cJSON_GetObjectItem(json, tensor), "data_offsets");
+    long at = (long)(sizeof header + header) + (long)cJSON_GetArrayItem(place, 0)->valuedouble;
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    assert_int_equal(fwrite(&bits, 1, bytes, file), bytes);
+    assert_int_equal(fclose(file), 0);
+    cJSON_Delete(json);
+}
+
+// Checks that a run ends at the first step whose replay holds a value that it cannot take.
+static void test_replayed_values(void **state) {
+    (void)state;
+    struct replayed conditional;
+    struct fum_error err = {0};
+    char path[512];
+    static const struct {
+        const char *tensor;
+        uint32_t bits; // of the first value
+        size_t bytes;
+        const char *says;
+    } bad[] = {{"t", 1000, 4, "t[0] holds 1000; the run needs 0 to 999"},
+               {"t", 0xffffffff, 4, "t[0] holds -1; the run needs 0 to"},
+               {"label", 4, 4, "label[0] holds 4; the run needs 0 to 3"},
+               {"noise", 0x7e00, 2, "noise[0] holds a value that is no number"}};
+    snprintf(path, sizeof path, "%s/train_ddpm_classes.safetensors", getenv("FUM_TEST_DATA"));
+    for (size_t i = 0; i < FUM_COUNT(bad); i++) {
+        fum_training *training = NULL;
+        open_replayed(&conditional, path);
+        struct fum_training_params params = replayed_params(&conditional, "bad");
+        overwrite_first(params.replay, bad[i].tensor, bad[i].bits, bad[i].bytes);
+        ok(fum_training_create(&training, device, &params, &err), &err);
+        assert_int_equal(fum_training_run(training, &err), FUM_ERR_FORMAT);
+        if (!strstr(err.text, bad[i].says)) fail_msg("\"%s\" lacks \"%s\"", err.text, bad[i].says);
+        fum_training_destroy(&training);
+        close_replayed(&conditional);
+    }
+}
+
 static void test_resume(void **state) {
     (void)state;
     struct fum_training_params params = replayed_params(&run, "refused");
@@ -137,7 +188,7 @@ int main(void) {
         cmocka_unit_test(test_settings), cmocka_unit_test(test_sides),
         cmocka_unit_test(test_recipe),   cmocka_unit_test(test_names),
         cmocka_unit_test(test_shapes),   cmocka_unit_test(test_replay),
-        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_resume),   cmocka_unit_test(test_replayed_values),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

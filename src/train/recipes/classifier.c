@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "graph/graph.h"
+#include "model/classifier.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
         fum_settings_fail(s, "model.classes", "is 0, and the data have no classes either");
     r->noisy = fum_settings_bool(s, "loss.noisy");
     fum_diffusion_configure(t, &r->diffusion, NULL);
-    const struct fum_unet2d_choice choice = {.class_name = "FumaroleClassifier",
+    const struct fum_unet2d_choice choice = {.class_name = fum_classifier_class,
                                              .outputs = 1,
                                              .classes = r->classes,
                                              .clean = !r->noisy};
@@ -50,7 +51,7 @@ static fum_tensor *add_loss(struct fum_micro_batch *m) {
         fum_diffusion_forward(m, &r->diffusion, &r->unet, &d);
     else
         add_clean(m, r, &d);
-    fum_tensor *labels = fum_train_labels(m);
+    fum_tensor *labels = fum_train_labels(m, r->classes);
     const struct fum_unet_params params = {.x = d.xt, .timesteps = d.t};
     if (!d.t || !fum_unet_classifier(m->graph, &r->unet.config, &params, r->classes, &out))
         return NULL;

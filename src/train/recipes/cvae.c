@@ -18,7 +18,7 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
 
 static fum_tensor *add_loss(struct fum_micro_batch *m) {
     const struct fum_autoencoder_recipe *r = m->training->config;
-    fum_tensor *labels = fum_train_labels(m);
+    fum_tensor *labels = fum_train_labels(m, r->network.classes);
     return fum_autoencoder_loss(m, fum_autoencoder_class_means(&m->nn, &r->network, labels));
 }
 

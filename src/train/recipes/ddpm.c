@@ -69,7 +69,7 @@ static fum_tensor *one_hot(struct fum_micro_batch *m, fum_tensor *labels, int co
 // Returns the pictures' classes, a share of them replaced by the empty class. A replayed run has
 // them as the network was given them.
 static fum_tensor *drop_labels(struct fum_micro_batch *m, const struct ddpm *r) {
-    fum_tensor *labels = fum_train_labels(m);
+    fum_tensor *labels = fum_train_labels(m, r->classes + (m->training->replay ? 1 : 0));
     if (m->training->replay || r->label_drop <= 0) return labels;
     // More than 1 at the empty class outweighs the label.
     float *last = fum_arena_alloc(m->training->arena, (size_t)r->classes + 1, sizeof *last);

@@ -68,7 +68,8 @@ static fum_tensor *add_ids(struct fum_micro_batch *m, const struct fum_latent *l
                                              .dtype = FUM_I32,
                                              .from = "ids",
                                              .derive = pad_again};
-    fum_tensor *ids = fum_train_tokens(m, l->view->text[0].tokens);
+    const struct fum_model_text *text = &l->view->text[0];
+    fum_tensor *ids = fum_train_tokens(m, text->tokens, text->config.vocab + l->num_new);
     return encoder ? fum_train_derive(m, &second) : ids;
 }
 

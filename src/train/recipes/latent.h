@@ -11,6 +11,7 @@ struct fum_latent {
     enum fum_prediction prediction;
     int timesteps;
     double *alphas; // cumulative products
+    int num_new;    // rows of new tokens; 0: none
     // The new rows of a text encoder's token table, of ids from config.vocab on. NULL: none.
     fum_tensor *(*new_rows)(struct fum_micro_batch *m, const struct fum_model_text *text);
 };

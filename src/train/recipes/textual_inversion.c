@@ -72,6 +72,7 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
     if (!result) result = choose_caption(t, v->token, err);
     if (!result) result = fum_latent_open(t, &v->latent, err);
     v->latent.new_rows = new_rows;
+    v->latent.num_new = v->vectors;
     return result ? result : add_token(v, err);
 }
 
