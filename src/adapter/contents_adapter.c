@@ -12,8 +12,8 @@
 #include <string.h>
 
 // Names of the kinds for people, in the order of kinds.def.
-static const char *const titles[] = {"LoRA",           "LoHa", "LoKr", "IA3", "full difference",
-                                     "full difference"};
+static const char *const titles[] = {
+    "LoRA", "LoRA", "LoHa", "LoKr", "IA3", "IA3", "full difference", "full difference"};
 
 struct survey {
     int kinds[FUM_COUNT(titles)];

@@ -165,36 +165,6 @@ enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *
     return result ? result : fum_adapter_file_group(file, arena, err);
 }
 
-// Returns a value of the metadata, "unet.lora_alpha", or one without the component.
-static const cJSON *find_metadata(const struct fum_adapter_file *file, const char *component,
-                                  const char *key) {
-    char name[128];
-    snprintf(name, sizeof name, "%s.%s", component, key);
-    const cJSON *value = cJSON_GetObjectItemCaseSensitive(file->metadata, name);
-    return value ? value : cJSON_GetObjectItemCaseSensitive(file->metadata, key);
-}
-
-// True if a pattern of PEFT is the module, or the last parts of its name.
-static bool matches(const char *pattern, const char *module) {
-    size_t length = strlen(pattern), whole = strlen(module);
-    if (length > whole || strcmp(module + whole - length, pattern)) return false;
-    return length == whole || module[whole - length - 1] == '.';
-}
-
-double fum_adapter_file_alpha(const struct fum_adapter_file *file, const char *component,
-                              const char *module) {
-    const cJSON *pattern, *alpha = find_metadata(file, component, "lora_alpha");
-    cJSON_ArrayForEach(pattern, find_metadata(file, component, "alpha_pattern")) {
-        if (!cJSON_IsNumber(pattern) || !pattern->string) continue;
-        if (matches(pattern->string, module)) return pattern->valuedouble;
-    }
-    return cJSON_IsNumber(alpha) ? alpha->valuedouble : 0;
-}
-
-bool fum_adapter_file_by_root(const struct fum_adapter_file *file, const char *component) {
-    return cJSON_IsTrue(find_metadata(file, component, "use_rslora"));
-}
-
 void fum_adapter_file_close(struct fum_adapter_file *file) {
     cJSON_Delete(file->metadata);
     file->metadata = NULL;

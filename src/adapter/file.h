@@ -30,12 +30,6 @@ enum fum_result fum_adapter_file_open(struct fum_adapter_file *file, fum_arena *
 // Groups the tensors of an open loader, and refuses one that has none of an adapter.
 enum fum_result fum_adapter_file_group(struct fum_adapter_file *file, fum_arena *arena,
                                        struct fum_error *err);
-// Returns the alpha that the metadata gives for a module, "mid_block.attentions.0.proj_in"; 0:
-// none.
-double fum_adapter_file_alpha(const struct fum_adapter_file *file, const char *component,
-                              const char *module);
-// True if the metadata divides alpha by the root of the rank (rsLoRA: Kalajdzievski 2023).
-bool fum_adapter_file_by_root(const struct fum_adapter_file *file, const char *component);
 void fum_adapter_file_close(struct fum_adapter_file *file);
 
 #endif

@@ -23,8 +23,10 @@ static const struct ending {
     {"_lora.up.weight", FUM_ADAPTER_UP},
     {".lora_A.weight", FUM_ADAPTER_DOWN}, // PEFT
     {".lora_B.weight", FUM_ADAPTER_UP},
+    {".lora_B.bias", FUM_ADAPTER_UP_BIAS},
     {".lora_A.default.weight", FUM_ADAPTER_DOWN},
     {".lora_B.default.weight", FUM_ADAPTER_UP},
+    {".lora_B.default.bias", FUM_ADAPTER_UP_BIAS},
     {".lora_magnitude_vector", FUM_ADAPTER_MAGNITUDE},
     {".lora_magnitude_vector.weight", FUM_ADAPTER_MAGNITUDE},
     {".lora_magnitude_vector.default.weight", FUM_ADAPTER_MAGNITUDE},

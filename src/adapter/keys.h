@@ -9,9 +9,10 @@
 
 // What a tensor is for.
 enum fum_adapter_role {
-    FUM_ADAPTER_DOWN, // LoRA: [rank, in]
-    FUM_ADAPTER_UP,   // [out, rank]
-    FUM_ADAPTER_MID,  // [rank, rank, height, width]
+    FUM_ADAPTER_DOWN,    // LoRA: [rank, in]
+    FUM_ADAPTER_UP,      // [out, rank]
+    FUM_ADAPTER_MID,     // [rank, rank, height, width]
+    FUM_ADAPTER_UP_BIAS, // PEFT: [out]
     FUM_ADAPTER_HADA_W1_A,
     FUM_ADAPTER_HADA_W1_B,
     FUM_ADAPTER_HADA_T1,

@@ -14,13 +14,18 @@ struct fum_adapter_shape {
     int64_t taps; // of a convolution's kernel; else 1
 };
 
+// What the factors of IA3 multiply.
+enum fum_adapter_side { FUM_ADAPTER_UNKNOWN_SIDE, FUM_ADAPTER_OUTPUTS, FUM_ADAPTER_INPUTS };
+
 // What one file has for one weight.
 struct fum_adapter_layer {
     const struct fum_adapter_kind *kind;
     const struct fum_loader_tensor *tensors[FUM_ADAPTER_ROLES]; // NULL: absent
-    double alpha;    // where the file has no tensor of it; 0: the rank
-    bool by_root;    // alpha is divided by the root of the rank (rsLoRA)
-    double strength; // what the user multiplies the change by
+    double alpha; // where the file has no tensor of it; 0: the rank
+    double rank;  // of a LoKr of PEFT whose matrices are whole; 0: alpha does not count there
+    bool by_root; // alpha is divided by the root of the rank (rsLoRA)
+    enum fum_adapter_side side; // of PEFT's IA3
+    double strength;            // what the user multiplies the change by
 };
 
 struct fum_adapter_job {
@@ -71,8 +76,8 @@ bool fum_adapter_needs(const struct fum_adapter_layer *layer, enum fum_adapter_r
 enum fum_result fum_adapter_read(const struct fum_adapter_layer *layer, enum fum_adapter_role role,
                                  float **values, struct fum_error *err);
 // Returns alpha / rank, or alpha / √rank for rsLoRA; 1 where alpha is missing or 0.
-enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, int64_t rank,
-                                  double *scale, struct fum_error *err);
+enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, double rank, double *scale,
+                                  struct fum_error *err);
 
 // A product of matrices, [rows, inner] · [inner, columns].
 struct fum_adapter_product {

@@ -9,6 +9,7 @@
 
 #include "adapter/change.h"
 #include "adapter/file.h"
+#include "adapter/peft.h"
 #include "adapter/products.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -60,6 +61,7 @@ struct matching {
     const struct fum_adapter *adapter;
     const struct fum_adapter_file *file;
     const struct fum_adapter_group *group;      // that is matched now
+    struct fum_adapter_layer layer;             // what it has for its module
     const struct fum_adapter_group **unmatched; // in the arena
     size_t num_unmatched;
     struct fum_why why; // of the first that has a module here but does not fit; "": none
@@ -84,15 +86,11 @@ static bool is_known(const struct fum_adapter_group *group) {
 static enum fum_result match_kind(struct matching *m, const struct fum_adapter_target *target,
                                   const struct fum_adapter_kind *kind, bool *matched,
                                   struct fum_error *err) {
-    struct fum_adapter_change change = {.target = target, .layer = {.kind = kind}};
+    struct fum_adapter_change change = {.target = target, .layer = m->layer};
     struct fum_view view;
     struct fum_why *why = m->why.text[0] ? NULL : &m->why;
-    memcpy(change.layer.tensors, m->group->tensors, sizeof change.layer.tensors);
-    change.layer.strength =
-        (double)(target->text ? m->adapter->text_weight : m->adapter->unet_weight);
+    change.layer.kind = kind;
     if (!kind->present(&change.layer)) return FUM_OK;
-    change.layer.alpha = fum_adapter_file_alpha(m->file, target->component, target->module);
-    change.layer.by_root = fum_adapter_file_by_root(m->file, target->component);
     change.weight = fum_arena_printf(m->set->arena, "%s.%s", target->module, kind->parameter);
     if (!change.weight) return no_memory(err);
     if (!target->source.find(target->source.user, change.weight, &view)) return FUM_OK;
@@ -104,6 +102,14 @@ static enum fum_result match_kind(struct matching *m, const struct fum_adapter_t
     return add_change(m->set, &change) ? FUM_OK : no_memory(err);
 }
 
+// Describes what the group has for its module, of no kind yet.
+static void describe_layer(struct matching *m, const struct fum_adapter_target *target) {
+    m->layer = (struct fum_adapter_layer){
+        .strength = (double)(target->text ? m->adapter->text_weight : m->adapter->unet_weight)};
+    memcpy(m->layer.tensors, m->group->tensors, sizeof m->layer.tensors);
+    fum_adapter_peft_read(m->file->metadata, target, &m->layer);
+}
+
 static enum fum_result match_group(struct matching *m, const struct fum_adapter_group *group,
                                    struct fum_error *err) {
     const struct fum_adapter_target *target =
@@ -111,6 +117,7 @@ static enum fum_result match_group(struct matching *m, const struct fum_adapter_
     enum fum_result result = FUM_OK;
     bool matched = false;
     m->group = group;
+    if (target) describe_layer(m, target);
     for (int i = 0; target && is_known(group) && fum_adapter_kinds[i] && !result; i++)
         result = match_kind(m, target, fum_adapter_kinds[i], &matched, err);
     if (!matched) m->unmatched[m->num_unmatched++] = group;

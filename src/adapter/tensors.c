@@ -39,8 +39,8 @@ enum fum_result fum_adapter_read(const struct fum_adapter_layer *layer, enum fum
     return fum_view_read_f32(view, *values, err);
 }
 
-enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, int64_t rank,
-                                  double *scale, struct fum_error *err) {
+enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, double rank, double *scale,
+                                  struct fum_error *err) {
     double alpha = layer->alpha;
     float *value = NULL;
     enum fum_result result = FUM_OK;
@@ -49,7 +49,7 @@ enum fum_result fum_adapter_scale(const struct fum_adapter_layer *layer, int64_t
         if (!result) alpha = (double)*value;
         fum_free(value);
     }
-    double divisor = layer->by_root ? sqrt((double)rank) : (double)rank;
+    double divisor = layer->by_root ? sqrt(rank) : rank;
     *scale = alpha != 0 ? alpha / divisor : 1;
     return result;
 }

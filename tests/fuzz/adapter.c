@@ -5,6 +5,7 @@
 #include "adapter/adapter.h"
 #include "adapter/file.h"
 #include "adapter/kind.h"
+#include "adapter/peft.h"
 #include "adapter/targets.h"
 #include "base/alloc.h"
 #include "damage.h"
@@ -248,9 +249,8 @@ static void try_kinds(const struct fum_adapter_file *file, const struct fum_adap
     for (int i = 0; fum_adapter_kinds[i]; i++) {
         struct fum_adapter_layer layer = {.kind = fum_adapter_kinds[i], .strength = 0.5};
         memcpy(layer.tensors, group->tensors, sizeof layer.tensors);
+        fum_adapter_peft_read(file->metadata, target, &layer);
         if (!layer.kind->present(&layer)) continue;
-        layer.alpha = fum_adapter_file_alpha(file, target->component, target->module);
-        layer.by_root = fum_adapter_file_by_root(file, target->component);
         snprintf(name, sizeof name, "%s.%s", target->module, layer.kind->parameter);
         if (!target->source.find(target->source.user, name, &view)) continue;
         struct fum_adapter_shape shape = {

@@ -94,8 +94,8 @@ static int draw(struct context *c, int index, const struct fum_adapter *list, in
     return stats.kernels;
 }
 
-static void adapters_draw_what_diffusers_draws(void **state) {
-    struct context *c = *state;
+// Draws all cases and compares them. Returns how many differ.
+static int compare_golden(struct context *c) {
     int index = 0, bad = 0;
     const cJSON *spec;
     cJSON_ArrayForEach(spec, c->golden.cases) {
@@ -111,8 +111,25 @@ static void adapters_draw_what_diffusers_draws(void **state) {
                       count ? list[0].name : "", error, error > 1e-3 ? "  <-- out of bounds" : "");
         index++;
     }
-    assert_int_equal(bad, 0);
+    return bad;
+}
+
+static void adapters_draw_what_diffusers_draws(void **state) {
+    struct context *c = *state;
+    assert_int_equal(compare_golden(c), 0);
     assert_int_equal(fum_device_validation_messages(c->device), 0);
+}
+
+// The settings beside the weights count: alpha of other kinds than LoRA, patterns of modules, and
+// the side that IA3 multiplies (tests/golden/peft_adapters.py).
+static void folders_of_peft_draw_what_peft_draws(void **state) {
+    struct context *c = *state;
+    const struct golden all = c->golden;
+    golden_open(&c->golden, "peft-adapters");
+    int bad = compare_golden(c);
+    golden_close(&c->golden);
+    c->golden = all;
+    assert_int_equal(bad, 0);
 }
 
 // A pipeline that draws with one set, another and none gives the bits of the first time again, and
@@ -271,6 +288,7 @@ static int close_all(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adapters_draw_what_diffusers_draws),
+        cmocka_unit_test(folders_of_peft_draw_what_peft_draws),
         cmocka_unit_test(changing_the_set_compiles_nothing),
         cmocka_unit_test(what_matches_nothing_is_reported),
         cmocka_unit_test(tags_are_adapters),

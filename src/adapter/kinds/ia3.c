@@ -24,14 +24,23 @@ static bool fits(const struct fum_adapter_layer *layer, const struct fum_adapter
                       (long long)shape->rows, (long long)in);
 }
 
-// Finds whether the factors are those of inputs: as the file says, or by the tensor's shape.
+// True if PEFT's factors are those of inputs: by its settings, or by the tensor's shape. Without
+// settings, those of a convolution, [1, n, 1, 1], are taken for its outputs.
+static bool peft_inputs(const struct fum_adapter_layer *layer) {
+    const struct fum_loader_tensor *t = layer->tensors[FUM_ADAPTER_IA3_L];
+    if (layer->side != FUM_ADAPTER_UNKNOWN_SIDE) return layer->side == FUM_ADAPTER_INPUTS;
+    return t->view.rank == 2 && t->view.dim[0] == 1 && t->view.dim[1] > 1;
+}
+
+// Finds whether the factors are those of inputs.
 static enum fum_result find_side(const struct fum_adapter_job *job, bool *inputs,
                                  struct fum_error *err) {
     const struct fum_adapter_layer *layer = job->layer;
-    enum fum_adapter_role role = role_of(layer);
-    *inputs = fum_adapter_dim(layer, role, 0) == 1 && fum_adapter_dim(layer, role, 1) > 1;
-    if (role == FUM_ADAPTER_IA3_L) return FUM_OK;
     float *value = NULL;
+    if (role_of(layer) == FUM_ADAPTER_IA3_L) {
+        *inputs = peft_inputs(layer);
+        return FUM_OK;
+    }
     enum fum_result result = fum_adapter_read(layer, FUM_ADAPTER_ON_INPUT, &value, err);
     if (!result) *inputs = *value != 0;
     fum_free(value);
@@ -57,3 +66,34 @@ static enum fum_result compute(const struct fum_adapter_job *job, struct fum_err
 
 const struct fum_adapter_kind fum_adapter_ia3 = {
     .name = "IA3", .parameter = "weight", .present = present, .fits = fits, .compute = compute};
+
+// ---- biases ----
+
+// Returns true if the factors are those of outputs: PEFT multiplies the bias by them, too.
+static bool bias_present(const struct fum_adapter_layer *layer) {
+    return layer->tensors[FUM_ADAPTER_IA3_L] && !peft_inputs(layer);
+}
+
+static bool bias_fits(const struct fum_adapter_layer *layer, const struct fum_adapter_shape *shape,
+                      struct fum_why *why) {
+    int64_t count = fum_adapter_count(layer, FUM_ADAPTER_IA3_L);
+    return count == shape->rows ||
+           fum_refuse(why, "%s has %lld factors, the model's layer %lld outputs",
+                      layer->tensors[FUM_ADAPTER_IA3_L]->name, (long long)count,
+                      (long long)shape->rows);
+}
+
+static enum fum_result compute_bias(const struct fum_adapter_job *job, struct fum_error *err) {
+    float *factors = NULL;
+    enum fum_result result = fum_adapter_read(job->layer, FUM_ADAPTER_IA3_L, &factors, err);
+    for (int64_t i = 0; i < job->shape.rows && !result; i++)
+        job->change[i] = job->weight[i] * (factors[i] - 1);
+    fum_free(factors);
+    return result;
+}
+
+const struct fum_adapter_kind fum_adapter_ia3_bias = {.name = "IA3 of a bias",
+                                                      .parameter = "bias",
+                                                      .present = bias_present,
+                                                      .fits = bias_fits,
+                                                      .compute = compute_bias};

@@ -76,12 +76,15 @@ static enum fum_result read_factor(const struct fum_adapter_layer *layer, const 
     return fum_adapter_factors_read(layer, &f->parts, values, err);
 }
 
-// Returns the rank that alpha is divided by; 0: both matrices are whole. The second one's counts,
-// as in LyCORIS.
-static int64_t rank_of(const struct fum_adapter_layer *layer, const struct factor *first,
-                       const struct factor *second) {
-    if (!has_whole(layer, second->whole)) return fum_adapter_factors_rank(layer, &second->parts);
-    return has_whole(layer, first->whole) ? 0 : fum_adapter_factors_rank(layer, &first->parts);
+// Returns the rank that alpha is divided by; 0: alpha does not count. The second matrix's counts,
+// as in LyCORIS. Where both are whole, only PEFT's settings have a rank.
+static double rank_of(const struct fum_adapter_layer *layer, const struct factor *first,
+                      const struct factor *second) {
+    if (!has_whole(layer, second->whole))
+        return (double)fum_adapter_factors_rank(layer, &second->parts);
+    if (!has_whole(layer, first->whole))
+        return (double)fum_adapter_factors_rank(layer, &first->parts);
+    return fum_adapter_count(layer, FUM_ADAPTER_ALPHA) > 0 ? 0 : layer->rank;
 }
 
 // The two matrices, [l, m] and [k, n].
@@ -105,8 +108,8 @@ static enum fum_result compute(const struct fum_adapter_job *job, struct fum_err
     float *a = NULL, *b = NULL;
     double scale = 1;
     describe(job->layer, &job->shape, &first, &second);
-    int64_t rank = rank_of(job->layer, &first, &second);
-    enum fum_result result = rank ? fum_adapter_scale(job->layer, rank, &scale, err) : FUM_OK;
+    double rank = rank_of(job->layer, &first, &second);
+    enum fum_result result = rank > 0 ? fum_adapter_scale(job->layer, rank, &scale, err) : FUM_OK;
     if (!result) result = read_factor(job->layer, &first, &a, err);
     if (!result) result = read_factor(job->layer, &second, &b, err);
     if (!result)

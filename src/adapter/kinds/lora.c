@@ -80,3 +80,32 @@ static enum fum_result compute(const struct fum_adapter_job *job, struct fum_err
 
 const struct fum_adapter_kind fum_adapter_lora = {
     .name = "LoRA", .parameter = "weight", .present = present, .fits = fits, .compute = compute};
+
+// ---- biases of PEFT's second matrix ----
+
+static bool bias_present(const struct fum_adapter_layer *layer) {
+    return layer->tensors[FUM_ADAPTER_UP_BIAS] && layer->tensors[FUM_ADAPTER_DOWN];
+}
+
+static bool bias_fits(const struct fum_adapter_layer *layer, const struct fum_adapter_shape *shape,
+                      struct fum_why *why) {
+    if (rank_of(layer) < 1) return fum_refuse(why, "the rank is 0");
+    return fum_adapter_needs(layer, FUM_ADAPTER_UP_BIAS, shape->rows, shape->columns, why);
+}
+
+static enum fum_result compute_bias(const struct fum_adapter_job *job, struct fum_error *err) {
+    float *bias = NULL;
+    double scale = 1;
+    enum fum_result result = fum_adapter_scale(job->layer, rank_of(job->layer), &scale, err);
+    if (!result) result = fum_adapter_read(job->layer, FUM_ADAPTER_UP_BIAS, &bias, err);
+    for (int64_t i = 0; i < job->shape.rows && !result; i++)
+        job->change[i] = (float)scale * bias[i];
+    fum_free(bias);
+    return result;
+}
+
+const struct fum_adapter_kind fum_adapter_lora_bias = {.name = "LoRA's bias",
+                                                       .parameter = "bias",
+                                                       .present = bias_present,
+                                                       .fits = bias_fits,
+                                                       .compute = compute_bias};

@@ -5,9 +5,9 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/regex_config.h"
 #include "base/text.h"
 #include "io/gguf_write.h"
-#include "model/convert/regex_config.h"
 
 #include <string.h>
 #include <strings.h>
