@@ -4,20 +4,27 @@
 #include "adapter/contents.h"
 
 #include "base/json.h"
+#include "base/macros.h"
 #include "model/checkpoint.h"
 #include "model/family.h"
 #include "model/names.h"
 #include "model/upscaler.h"
 #include "model/vae.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // ---- textual inversions ----
 
+// True if a tensor is a vector, or rows of them.
+static bool is_table(const struct fum_loader_tensor *t) {
+    return t && t->view.rank >= 1 && t->view.rank <= 2;
+}
+
 // True if a tensor has rows of a text encoder's width.
 static bool is_vectors(const struct fum_loader_tensor *t) {
     static const int64_t widths[] = {768, 1024, 1280};
-    if (!t || t->view.rank < 1 || t->view.rank > 2) return false;
+    if (!is_table(t)) return false;
     int64_t width = t->view.dim[t->view.rank - 1];
     if (t->name[0] == '<') return true;
     return width == widths[0] || width == widths[1] || width == widths[2];
@@ -28,7 +35,7 @@ static bool recognise_embedding(fum_contents *c) {
     const struct fum_loader_tensor *t = NULL, *l = fum_loader_find(c->loader, "clip_l"),
                                    *g = fum_loader_find(c->loader, "clip_g");
     c->info.title = "textual inversion";
-    if (l && g && is_vectors(l) && is_vectors(g)) {
+    if (l && g && is_table(l) && is_table(g)) {
         fum_contents_add(c, "vectors", "%d", l->view.rank == 2 ? (int)l->view.dim[0] : 1);
         fum_contents_add(c, "clip_l", "%d", (int)l->view.dim[l->view.rank - 1]);
         fum_contents_add(c, "clip_g", "%d", (int)g->view.dim[g->view.rank - 1]);
@@ -68,9 +75,16 @@ static bool recognise_controlnet(fum_contents *c) {
 
 static bool recognise_t2i(fum_contents *c) {
     c->info.title = "T2I-adapter";
-    return fum_loader_find(c->loader, "adapter.conv_in.weight") ||
-           (fum_loader_find(c->loader, "conv_in.weight") &&
-            fum_loader_find(c->loader, "body.0.block1.weight"));
+    // The full adapter, SDXL's and the light one, with diffusers' prefix and without.
+    static const char *const signs[] = {"body.0.block1.weight", "body.0.resnets.0.block1.weight",
+                                        "body.0.body.0.block1.weight"};
+    static const char prefix[] = "adapter.";
+    for (size_t i = 0; i < FUM_COUNT(signs); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", prefix, signs[i]);
+        if (fum_loader_find(c->loader, name) || fum_loader_find(c->loader, signs[i])) return true;
+    }
+    return false;
 }
 
 static const struct fum_contents_kind controlnet = {"controlnet", recognise_controlnet},

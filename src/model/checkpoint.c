@@ -69,53 +69,6 @@ static const struct unet_place *find_unet(const fum_loader *loader, bool origina
     return NULL;
 }
 
-// Refuses files that are no checkpoint of these families, recognised by the name of a tensor.
-static enum fum_result refuse_others(struct fum_checkpoint *c, const fum_loader *loader,
-                                     struct fum_error *err) {
-    static const char adapter[] = "give it to --lora, beside a model",
-                      control[] = "give it to --control-net, beside a model",
-                      upscaler[] = "give it to fumarole upscale, or to --upscale-model";
-    static const struct {
-        const char *prefix, *what, *advice; // advice NULL: there is no use for it yet
-    } others[] = {
-        {"model.diffusion_model.joint_blocks.", "a Stable Diffusion 3 model", NULL},
-        {"joint_blocks.", "a Stable Diffusion 3 model", NULL},
-        {"model.diffusion_model.double_blocks.", "a FLUX model", NULL},
-        {"double_blocks.", "a FLUX model", NULL},
-        {"control_model.", "a ControlNet", control},
-        {"input_hint_block.", "a ControlNet", control},
-        {"controlnet_cond_embedding.", "a ControlNet", control},
-        {"adapter.body.", "a T2I-adapter", control},
-        {"params_ema.", "an upscaler", upscaler},
-        {"body.0.", "an upscaler or a T2I-adapter", upscaler},
-        {"RRDB_trunk.", "an upscaler", upscaler},
-        {"model.1.sub.", "an upscaler", upscaler},
-        {"lora_unet_", "a LoRA", adapter},
-        {"lora_te_", "a LoRA", adapter},
-        {"lora_te1_", "a LoRA", adapter},
-        {"unet.down_blocks.", "a LoRA, or a UNet on its own", adapter},
-        {"model.diffusion_model.input_blocks.1.0.temporal", "a video model", NULL},
-        {"emb_params", "a textual inversion", "give its folder to --embd-dir, beside a model"},
-    };
-    static const char *const components[] = {"down_blocks.", "text_model.", "decoder.mid_block."};
-    const char *path = fum_loader_path(loader), *advice = NULL;
-    for (size_t i = 0; i < FUM_COUNT(others) && !c->other; i++) {
-        if (!has_prefix(loader, others[i].prefix)) continue;
-        c->other = others[i].what;
-        advice = others[i].advice;
-    }
-    if (c->other)
-        return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this is %s, %s", path, c->other,
-                             advice ? advice : "which generate cannot use yet");
-    for (size_t i = 0; i < FUM_COUNT(components); i++)
-        if (has_prefix(loader, components[i]))
-            return fum_error_set(err, FUM_ERR_UNSUPPORTED,
-                                 "%s: this is one component of a diffusers folder; give the folder "
-                                 "that holds it and the others",
-                                 path);
-    return FUM_OK;
-}
-
 // Finds the family by its text encoder, else by the width of the context that the UNet attends to.
 // NULL: none.
 static const struct fum_family *find_family(const fum_loader *loader,
@@ -392,7 +345,7 @@ static enum fum_result detect(struct fum_checkpoint *c, const fum_loader *loader
                               struct fum_error *err) {
     const struct unet_place *place = find_unet(loader, true);
     if (place) c->in_channels = fum_loader_dim(loader, place->prefix, 1, "%s", place->in);
-    enum fum_result result = refuse_others(c, loader, err);
+    enum fum_result result = fum_checkpoint_refuse_others(&c->other, loader, err);
     if (result) return result;
     if (!place) return refuse_without_unet(loader, err);
     c->family = find_family(loader, place);

@@ -51,6 +51,10 @@ enum fum_result fum_checkpoint_detect(struct fum_checkpoint *checkpoint, const f
 enum fum_result fum_checkpoint_detect_unet(struct fum_checkpoint *checkpoint,
                                            const fum_loader *loader, cJSON *config, int pooled,
                                            struct fum_error *err);
+// Refuses files that are no checkpoint of these families, and names the option that takes them.
+// *other: what the file is, unless it is a component of a folder.
+enum fum_result fum_checkpoint_refuse_others(const char **other, const fum_loader *loader,
+                                             struct fum_error *err);
 void fum_checkpoint_free(struct fum_checkpoint *checkpoint);
 
 // Returns the words before "model" for a UNet with these input channels. "a text-to-image" reads

@@ -13,6 +13,11 @@
 
 enum { MAX_VECTORS = 1000, NAMED = 3 };
 
+// A file that cannot be read, and why.
+struct unreadable {
+    const char *word, *why; // in the model's arena
+};
+
 // The table of one text encoder, with the new rows.
 struct table {
     struct fum_weight_source source; // of the encoder, without new rows
@@ -26,6 +31,8 @@ struct fum_embeddings {
     struct table tables[FUM_MODEL_MAX_TEXT];
     const char **words; // in the model's arena
     size_t count, capacity;
+    struct unreadable *unreadable;
+    size_t num_unreadable, unreadable_capacity;
     int misfits;
     char misfit_names[160];
 };
@@ -147,6 +154,35 @@ static void note_misfit(struct fum_embeddings *e, const char *name) {
                  name);
 }
 
+// Keeps a file that cannot be read, so that only a prompt with that word fails.
+static enum fum_result note_unreadable(fum_model *model, const char *word,
+                                       const struct fum_error *why, struct fum_error *err) {
+    struct fum_embeddings *e = model->embeddings;
+    const struct unreadable file = {word, fum_arena_strdup(model->arena, why->text)};
+    if (!file.why ||
+        !fum_grow((void **)&e->unreadable, &e->unreadable_capacity, e->num_unreadable, sizeof file))
+        return no_memory(err);
+    e->unreadable[e->num_unreadable++] = file;
+    return FUM_OK;
+}
+
+// Makes the words of unreadable files an error of prompts, unless another file has the word.
+static enum fum_result refuse_words(fum_model *model, struct fum_error *err) {
+    const struct fum_embeddings *e = model->embeddings;
+    enum fum_result result = FUM_OK;
+    for (size_t i = 0; i < e->num_unreadable && !result; i++) {
+        const struct unreadable *file = &e->unreadable[i];
+        if (i < NAMED)
+            fum_log(&model->log, FUM_LOG_WARN, "%s; prompts cannot have that word", file->why);
+        result =
+            fum_tokenizer_refuse_word(model->view.text[0].tokenizer, file->word, file->why, err);
+    }
+    if (e->num_unreadable > NAMED)
+        fum_log(&model->log, FUM_LOG_WARN, "%zu more embeddings cannot be read",
+                e->num_unreadable - NAMED);
+    return result;
+}
+
 // Returns the length of a file's name without its ending; 0 if it is no file of tensors.
 static size_t stem_length(const char *name) {
     static const char *const endings[] = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"};
@@ -163,11 +199,15 @@ static enum fum_result add_file(fum_model *model, const char *dir, const char *n
     char *path = fum_path_join(model->arena, dir, name);
     char *word = fum_arena_printf(model->arena, "%.*s", (int)stem_length(name), name);
     if (!path || !word) return no_memory(err);
-    enum fum_result result = fum_loader_open(&loader, path, err);
-    if (!result) find_tensors(loader, model->view.num_text, &v);
-    if (!result && fit_model(&model->view, &v))
+    struct fum_error why = {0};
+    enum fum_result result = fum_loader_open(&loader, path, &why);
+    if (result == FUM_ERR_IO || result == FUM_ERR_FORMAT)
+        return note_unreadable(model, word, &why, err);
+    if (result) return fum_error_set(err, result, "%s", why.text); // code in a pickle, no memory
+    find_tensors(loader, model->view.num_text, &v);
+    if (fit_model(&model->view, &v))
         result = add_vectors(model, word, &v, err);
-    else if (!result)
+    else
         note_misfit(model->embeddings, name);
     fum_loader_close(&loader);
     return result;
@@ -206,6 +246,7 @@ enum fum_result fum_model_add_embeddings(fum_model *model, const char *dir, stru
     for (int i = 0; i < model->view.num_text; i++)
         extend_table(&e->tables[i], &model->view.text[i]);
     enum fum_result result = add_folder(model, dir, 0, err);
+    if (!result) result = refuse_words(model, err);
     if (!result && e->misfits)
         fum_log(&model->log, FUM_LOG_WARN, "%s: %d file%s not embedding%s of this model: %s%s", dir,
                 e->misfits, e->misfits == 1 ? " is" : "s are", e->misfits == 1 ? "" : "s",
@@ -217,6 +258,7 @@ void fum_embeddings_destroy(struct fum_embeddings **embeddings) {
     if (!embeddings || !*embeddings) return;
     for (int i = 0; i < FUM_MODEL_MAX_TEXT; i++) fum_free((*embeddings)->tables[i].rows);
     fum_free((*embeddings)->words);
+    fum_free((*embeddings)->unreadable);
     fum_free(*embeddings);
     *embeddings = NULL;
 }

@@ -7,7 +7,8 @@
 #include "model/components.h"
 
 // Reads all embeddings of a folder. The name of each file, without its ending, becomes a word of
-// the model's tokenizers. Files of another model are left out and logged.
+// the model's tokenizers. Files of another model are left out and logged, as are unreadable ones,
+// whose words are an error in prompts.
 enum fum_result fum_model_add_embeddings(fum_model *model, const char *dir, struct fum_error *err);
 void fum_embeddings_destroy(struct fum_embeddings **embeddings);
 // Stores the words, at most `capacity`, and returns how many. `embeddings` may be NULL.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Opens a diffusers folder: each component brings its configuration and its weight files.
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "io/folder.h"
+#include "model/checkpoint.h"
 #include "model/classifier.h"
 #include "model/components.h"
 #include "model/family.h"
@@ -84,21 +86,38 @@ static bool has_class(fum_model *model, const char *class_name) {
     return has;
 }
 
-// Reports what other folders of a training are.
-static enum fum_result check_training(fum_model *model, struct fum_error *err) {
+// Reports what a folder with the weights of one network is, such as a ControlNet or an adapter.
+static enum fum_result refuse_network(fum_model *model, struct fum_error *err) {
+    static const char *const adapters[] = {"adapter_model.safetensors", "adapter_model.bin"};
+    const char *dir = model->info.path, *weights = NULL, *other = NULL;
+    fum_loader *loader = NULL;
+    for (int i = 0; i < 2 && !weights; i++) {
+        const char *path = fum_path_join(model->arena, dir, adapters[i]);
+        if (path && fum_path_may_exist(path)) weights = path;
+    }
+    if (!weights && fum_folder_find_weights(model->arena, dir, NULL, &weights, NULL)) return FUM_OK;
+    enum fum_result result = fum_loader_open(&loader, weights, err);
+    if (!result) result = fum_checkpoint_refuse_others(&other, loader, err);
+    fum_loader_close(&loader);
+    return result;
+}
+
+// Reports what other folders are: one network, or a training's.
+static enum fum_result refuse_others(fum_model *model, struct fum_error *err) {
     const char *log = fum_path_join(model->arena, model->info.path, "log.jsonl");
     if (fum_folder_is(model->info.path)) return FUM_OK;
     if (has_class(model, fum_classifier_class))
         return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                              "%s: this is a classifier, give it to --classifier, beside a model",
                              model->info.path);
-    if (!log || !fum_path_may_exist(log)) return FUM_OK;
+    enum fum_result result = refuse_network(model, err);
+    if (result || !log || !fum_path_may_exist(log)) return result;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this training has saved no model yet",
                          model->info.path);
 }
 
 enum fum_result fum_model_open_folder(fum_model *model, struct fum_error *err) {
-    enum fum_result other = check_training(model, err);
+    enum fum_result other = refuse_others(model, err);
     if (other) return other;
     enum fum_result result = fum_folder_open(&model->folder, model->info.path, model->variant, err);
     if (result) return result;

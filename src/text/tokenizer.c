@@ -22,6 +22,7 @@ struct encoder {
     uint8_t *word;
     size_t word_capacity;
     struct fum_id_list ids;
+    const char *refusal; // of a word in the text; NULL: none
 };
 
 static void encoder_free(struct encoder *encoder) {
@@ -138,6 +139,8 @@ static bool split_specials(struct encoder *encoder, const uint32_t *text, size_t
                                     : encode_raw(encoder, text + begin, i - begin);
         if (!is_fine) return false;
         if (!special) break;
+        encoder->refusal = special->refusal;
+        if (encoder->refusal) return false;
         for (int k = 0; k < special->count; k++)
             if (!fum_id_list_add(&encoder->ids, special->id + k)) return false;
         begin = i += special->points.count;
@@ -168,6 +171,7 @@ enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char 
         encoder.ids.at = NULL;
     }
     encoder_free(&encoder);
+    if (encoder.refusal) return fum_error_set(err, FUM_ERR_FORMAT, "%s", encoder.refusal);
     return is_fine ? FUM_OK
                    : fum_error_set(err, FUM_ERR_NOMEM,
                                    "tokenizer: out of memory for a text of %zu bytes", bytes);

@@ -16,6 +16,7 @@ struct fum_special {
     struct fum_code_points points; // the text to search for, normalised if is_normalized
     bool is_word; // found only where no letter or digit continues it; stands for `count` ids
     int count;
+    char *refusal; // why a text may not have the token; NULL: it may
 };
 
 struct fum_tokenizer {
@@ -52,6 +53,10 @@ enum fum_result fum_tokenizer_add_special(fum_tokenizer *tokenizer, const char *
 // be a piece of the vocabulary, which it hides. A word that is registered already stays as it is.
 enum fum_result fum_tokenizer_add_word(fum_tokenizer *tokenizer, const char *word, int32_t id,
                                        int count, struct fum_error *err);
+// Registers a word that texts may not have, with the reason that encoding one then gives. A word
+// that is registered already stays as it is.
+enum fum_result fum_tokenizer_refuse_word(fum_tokenizer *tokenizer, const char *word,
+                                          const char *reason, struct fum_error *err);
 // Registers a token in its role. It must be a piece of the vocabulary or an added token: the text
 // encoder has a row for it only then.
 enum fum_result fum_tokenizer_add_role(fum_tokenizer *tokenizer, enum fum_token_role role,

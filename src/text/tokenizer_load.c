@@ -27,6 +27,7 @@ void fum_tokenizer_destroy(fum_tokenizer **tokenizer) {
     for (size_t i = 0; i < t->special_count; i++) {
         fum_free(t->specials[i].text);
         fum_free(t->specials[i].points.at);
+        fum_free(t->specials[i].refusal);
     }
     fum_free(t->specials);
     fum_bpe_destroy(&t->bpe);
@@ -112,6 +113,16 @@ enum fum_result fum_tokenizer_add_word(fum_tokenizer *tokenizer, const char *wor
     struct fum_special *special = append_special(tokenizer, word, id, count);
     if (special) special->is_normalized = special->is_word = true;
     return special && set_points(special) ? FUM_OK : no_memory_for(word, err);
+}
+
+enum fum_result fum_tokenizer_refuse_word(fum_tokenizer *tokenizer, const char *word,
+                                          const char *reason, struct fum_error *err) {
+    if (fum_tokenizer_find_special(tokenizer, word)) return FUM_OK;
+    enum fum_result result = fum_tokenizer_add_word(tokenizer, word, tokenizer->end, 0, err);
+    if (result) return result;
+    struct fum_special *special = fum_tokenizer_find_special(tokenizer, word);
+    special->refusal = fum_strdup(reason);
+    return special->refusal ? FUM_OK : no_memory_for(word, err);
 }
 
 static void set_role(fum_tokenizer *tokenizer, enum fum_token_role role, int32_t id) {

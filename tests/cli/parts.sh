@@ -53,6 +53,19 @@ mkdir drawn
 if "$fumarole" devices >/dev/null 2>&1; then
     expect 1 'holds a posix.system' generate -m "$model" --lora loras/l.pt heart
     expect 1 'holds a posix.system' upscale -m evil.pth -o up.png "$FUM_SOURCE_ROOT/docs/images/cat.png"
+    # An embedding that cannot be read costs only the prompts with that word. Another file may have the word.
+    mkdir words words/below
+    head -c 100 "$FUM_TEST_DATA/adapters/words/ember.safetensors" >words/ember.safetensors
+    echo text >words/below/fox.pt
+    cp "$FUM_TEST_DATA/adapters/words/ember.safetensors" words/below/ember.safetensors
+    word() {
+        "$fumarole" generate -q -W 16 -H 16 --steps 1 --embd-dir words -m "$FUM_TEST_DATA/model-train" \
+            -o drawn/word.png "$1" >/dev/null 2>err.txt
+    }
+    check 'a broken embedding costs no other prompt' word 'a foxy ship of ember'
+    check 'it is reported' grep -q 'words/below/fox.pt: .*; prompts cannot have that word' err.txt
+    check 'a prompt with the word fails' test ! "$(word 'an old Fox' && echo drawn)"
+    check 'for the reason' grep -q '^fumarole: words/below/fox.pt: [^;]*$' err.txt
     # draw NAME ARGUMENT...: a small picture and its latents.
     draw() {
         local name=$1
