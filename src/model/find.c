@@ -60,9 +60,16 @@ const char *fum_model_snapshot(fum_arena *arena, const char *path) {
 static const char *only_file(fum_arena *arena, const char *dir) {
     static const char ending[] = ".safetensors";
     struct fum_path_names list;
-    if (fum_path_list(arena, dir, &list, NULL) || list.count != 1) return dir;
-    const char *dot = strrchr(list.names[0], '.');
-    const char *path = fum_path_join(arena, dir, list.names[0]);
+    const char *only = NULL;
+    size_t seen = 0;
+    if (fum_path_list(arena, dir, &list, NULL)) return dir;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.names[i][0] == '.') continue; // hidden
+        only = list.names[i];
+        seen++;
+    }
+    if (seen != 1) return dir;
+    const char *dot = strrchr(only, '.'), *path = fum_path_join(arena, dir, only);
     return dot && !strcmp(dot, ending) && path && !fum_path_is_dir(path) ? path : dir;
 }
 

@@ -86,9 +86,11 @@ static enum fum_result add_state(void *user, const char *name, const struct fum_
     return add_tensor(list, full, &shaped, err);
 }
 
+// Writes a file of tensors. Removes the unfinished ones beside it that a killed run left.
 static enum fum_result write_list(const struct tensor_list *list, const char *path,
                                   const struct fum_safetensors_text *texts, size_t num_texts,
                                   struct fum_error *err) {
+    fum_file_clean_own(path);
     return fum_safetensors_write(path,
                                  &(struct fum_safetensors){.tensors = list->items,
                                                            .count = list->count,

@@ -17,9 +17,10 @@ struct fum_history {
     // the point that is being made
     int64_t gathered;
     double sum[FUM_HISTORY_SERIES];
+    int64_t finite[FUM_HISTORY_SERIES]; // values in the sum
 };
 
-// Adds the numbers of a step. Numbers that are no number are left out of the mean.
+// Adds the numbers of a step. Non-finite ones are left out of the mean, which is NaN if all are.
 void fum_history_add(struct fum_history *history, int64_t step, const double *values);
 
 #endif

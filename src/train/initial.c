@@ -113,16 +113,21 @@ static bool find_in_file(const fum_loader *loader, const char *name, struct fum_
     return tensor != NULL;
 }
 
+// Finds a value in the checkpoint. Averages that it lacks begin as the weights.
+static bool find_resumed(const struct fum_training *t, const char *name, struct fum_view *view) {
+    const char *network = network_name(name);
+    if (network != name && find_in_file(t->resumed, name, view)) return true;
+    const char *stored = network ? fum_arena_printf(t->arena, "model.%s", network) : NULL;
+    return stored && find_in_file(t->resumed, stored, view);
+}
+
 static bool find_value(void *user, const char *name, struct fum_view *view) {
     struct fum_train_initial *from = user;
     struct fum_training *t = from->training;
     const fum_tensor *param = fum_graph_find(t->now->graph, name);
     if (!param) return false;
     const char *like = choose_initial(t, param).like, *network = like ? like : network_name(name);
-    if (t->resumed) {
-        const char *stored = network == name ? fum_arena_printf(t->arena, "model.%s", name) : name;
-        return find_in_file(t->resumed, stored, view);
-    }
+    if (t->resumed) return find_resumed(t, name, view);
     if (network && t->initial) {
         const struct fum_loader_tensor *tensor = fum_train_find_spelled(t->initial, network);
         if (tensor) *view = tensor->view;
@@ -177,5 +182,7 @@ enum fum_result fum_train_create_parameters(struct fum_training *t, struct fum_e
     }
     for (size_t i = 0; i < from.count; i++) fum_free(from.drawn[i]);
     fum_free(from.drawn);
+    if (result == FUM_ERR_FORMAT && t->resumed)
+        fum_error_prefix(err, "%s/checkpoint/state.safetensors", t->params.resume);
     return result;
 }

@@ -27,14 +27,15 @@ struct fum_train_prior {
 struct drawing {
     const struct fum_training *training;
     const char *folder;
-    int drawn; // pictures in the folder
+    int number; // of the next picture's name
     struct fum_error error;
 };
 
 static bool save_image(void *user, const struct fum_image *image) {
     struct drawing *d = user;
     char path[FUM_TRAIN_PATH];
-    snprintf(path, sizeof path, "%s/prior-%05d.png", d->folder, d->drawn++);
+    do snprintf(path, sizeof path, "%s/prior-%05d.png", d->folder, d->number++);
+    while (fum_path_may_exist(path));
     return fum_image_save(image, path, &d->error) == FUM_OK;
 }
 
@@ -48,16 +49,17 @@ static const struct fum_train_recording *squarest(const struct fum_training *t) 
     return best;
 }
 
-// Draws `count` more pictures into the folder.
-static enum fum_result draw_missing(struct fum_training *t, struct drawing *d, int count,
+// Draws pictures into the folder, from number d->number on up to `needed`.
+static enum fum_result draw_missing(struct fum_training *t, struct drawing *d, int needed,
                                     struct fum_error *err) {
+    int count = needed - d->number;
     const struct fum_pipeline_params storage = {.log = t->params.log};
     const struct fum_train_recording *size = squarest(t);
     const struct fum_generate_params request = {
         .prompt = fum_settings_string(&t->settings, "prior.caption"),
         .width = size->width,
         .height = size->height,
-        .seed = t->options.seed + (uint64_t)d->drawn,
+        .seed = t->options.seed + (uint64_t)d->number,
         .count = count,
         .on_image = save_image,
         .user = d};
@@ -71,13 +73,15 @@ static enum fum_result draw_missing(struct fum_training *t, struct drawing *d, i
     return d->error.code ? d->error.code : result;
 }
 
-// Counts the files of the folder, which is made if it is missing.
+// Counts the files of the folder, which is made if it is missing. Hidden ones may be pictures that
+// a run was killed on.
 static enum fum_result count_pictures(struct fum_training *t, const char *folder, int *count,
                                       struct fum_error *err) {
     struct fum_path_names names = {0};
     enum fum_result result = fum_path_make_dirs(folder, err);
     if (!result) result = fum_path_list(t->arena, folder, &names, err);
-    *count = (int)names.count;
+    *count = 0;
+    for (size_t i = 0; i < names.count; i++) *count += names.names[i][0] != '.';
     return result;
 }
 
@@ -132,9 +136,9 @@ enum fum_result fum_train_open_prior(struct fum_training *t, struct fum_error *e
     t->prior = fum_calloc(1, sizeof *t->prior);
     if (!folder || !t->prior) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a prior");
     result = count_pictures(t, folder, &found, err);
-    struct drawing drawing = {.training = t, .folder = folder, .drawn = found};
+    struct drawing drawing = {.training = t, .folder = folder, .number = found};
     bool draws = fum_train_is_first(t) && found < wanted;
-    if (!result && draws) result = draw_missing(t, &drawing, wanted - found, err);
+    if (!result && draws) result = draw_missing(t, &drawing, wanted, err);
     if (!result) result = fum_train_meet(t, err);
     return result ? result : open_batches(t, folder, err);
 }

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/number.h"
 
-enum { WIDTH = 560, HEIGHT = 220, LEFT = 64, RIGHT = 12, TOP = 12, BOTTOM = 24 };
+enum { WIDTH = 560, HEIGHT = 220, LEFT = 76, RIGHT = 12, TOP = 12, BOTTOM = 24 };
 
 static const char head[] = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                            "<meta name=\"viewport\" content=\"width=device-width\">\n";
@@ -27,8 +27,9 @@ static const char style[] =
     "svg { width: 560px; max-width: 92vw; height: auto; }\n"
     "svg text { font: 11px system-ui, sans-serif; fill: currentColor; }\n"
     "polyline { fill: none; stroke: var(--line); stroke-width: 1.5; }\n"
+    "circle { fill: var(--line); }\n"
     "svg path { stroke: var(--axis); fill: none; }\n"
-    "img { image-rendering: pixelated; max-width: 92vw; }\n"
+    "img { image-rendering: pixelated; min-width: 224px; max-width: 92vw; }\n"
     "table { border-collapse: collapse; } td { padding: 0 1.2em .1em 0; }\n"
     "</style>\n";
 
@@ -76,16 +77,25 @@ struct curve {
     double x0, x1, y0, y1;
 };
 
-static void find_range(struct curve *c) {
+// Finds the range of the finite values. Returns how many there are.
+static int find_range(struct curve *c) {
+    int finite = 0;
     c->x0 = c->x[0];
     c->x1 = c->x[c->count - 1];
-    c->y0 = c->y1 = c->y[0];
+    c->y0 = INFINITY;
+    c->y1 = -INFINITY;
     for (int i = 0; i < c->count; i++) {
+        if (!isfinite(c->y[i])) continue;
         c->y0 = fmin(c->y0, c->y[i]);
         c->y1 = fmax(c->y1, c->y[i]);
+        finite++;
     }
     if (c->x1 <= c->x0) c->x1 = c->x0 + 1;
-    if (c->y1 <= c->y0) c->y1 = c->y0 + fmax(fabs(c->y0) * 1e-3, 1e-9);
+    if (c->y1 > c->y0) return finite;
+    double margin = fmax(fabs(c->y0) * 1e-3, 1e-9);
+    c->y0 -= margin;
+    c->y1 += margin;
+    return finite;
 }
 
 static const char *short_number(char text[FUM_NUMBER_BYTES], double value) {
@@ -105,24 +115,47 @@ static void put_axes(struct page *page, const struct curve *c) {
         short_number(last, c->x1));
 }
 
+// A place in a plot, in tenths of a pixel: whole numbers, which no locale spells with a comma.
+struct place {
+    long x, y;
+};
+
+static struct place find_place(const struct curve *c, int i) {
+    double x = (c->x[i] - c->x0) / (c->x1 - c->x0), y = (c->y[i] - c->y0) / (c->y1 - c->y0);
+    return (struct place){lround(10 * (LEFT + x * (WIDTH - LEFT - RIGHT))),
+                          lround(10 * (HEIGHT - BOTTOM - y * (HEIGHT - TOP - BOTTOM)))};
+}
+
+// Puts an unbroken piece of the curve, from point `i` on, or a dot if the next one is no number.
+// Returns the end of the piece.
+static int put_piece(struct page *page, const struct curve *c, int i) {
+    if (i + 1 == c->count || !isfinite(c->y[i + 1])) {
+        struct place p = find_place(c, i);
+        put(page, "<circle r=\"2.5\" cx=\"%ld.%ld\" cy=\"%ld.%ld\"/>", p.x / 10, p.x % 10, p.y / 10,
+            p.y % 10);
+        return i + 1;
+    }
+    put(page, "<polyline points=\"");
+    for (; i < c->count && isfinite(c->y[i]); i++) {
+        struct place p = find_place(c, i);
+        put(page, "%ld.%ld,%ld.%ld ", p.x / 10, p.x % 10, p.y / 10, p.y % 10);
+    }
+    put(page, "\"/>");
+    return i;
+}
+
+// Puts a curve with gaps where values are no numbers. A curve without any value is left out.
 static void put_curve(struct page *page, struct curve *c) {
     char last[FUM_NUMBER_BYTES];
-    if (!c->count) return;
-    find_range(c);
+    if (!c->count || !find_range(c)) return;
     put(page, "<figure><figcaption>");
     put_text(page, c->name);
     put(page, " %s</figcaption>\n<svg viewBox=\"0 0 %d %d\">",
         short_number(last, c->y[c->count - 1]), WIDTH, HEIGHT);
     put_axes(page, c);
-    put(page, "<polyline points=\"");
-    for (int i = 0; i < c->count; i++) {
-        double x = LEFT + (c->x[i] - c->x0) / (c->x1 - c->x0) * (WIDTH - LEFT - RIGHT);
-        double y = HEIGHT - BOTTOM - (c->y[i] - c->y0) / (c->y1 - c->y0) * (HEIGHT - TOP - BOTTOM);
-        // tenths of a pixel as whole numbers, which no locale spells with a comma
-        put(page, "%ld.%ld,%ld.%ld ", lround(10 * x) / 10, lround(10 * x) % 10, lround(10 * y) / 10,
-            lround(10 * y) % 10);
-    }
-    put(page, "\"/></svg></figure>\n");
+    for (int i = 0; i < c->count; i++)
+        if (isfinite(c->y[i])) i = put_piece(page, c, i);
+    put(page, "</svg></figure>\n");
 }
 
 static void put_history(struct page *page, const struct fum_training *t) {
@@ -212,12 +245,15 @@ static void put_settings(struct page *page, const struct fum_training *t) {
 enum fum_result fum_train_write_report(const struct fum_training *t, struct fum_error *err) {
     struct page page = {.err = err};
     page.result = fum_file_begin(&page.writer, t->report_path, err);
-    bool runs = t->step < t->options.steps && !t->stopped;
+    bool runs = t->step < t->options.steps && !t->stopped && !t->failure;
     put(&page, "%s%s<title>%s, step %lld of %lld</title>\n", head,
         runs ? "<meta http-equiv=\"refresh\" content=\"10\">\n" : "", t->recipe->name,
         (long long)t->step, (long long)t->options.steps);
     put(&page, "%s</head><body>\n<h1>%s</h1>\n<p>Step %lld of %lld%s</p>\n", style, t->recipe->name,
         (long long)t->step, (long long)t->options.steps, runs ? "" : ", the run has ended");
+    if (t->failure) put(&page, "<p><strong>");
+    put_text(&page, t->failure ? t->failure : "");
+    if (t->failure) put(&page, "</strong></p>\n");
     put_history(&page, t);
     if (!page.result) page.result = put_schedule(&page, t);
     put_gallery(&page, "Samples", &t->drawn);

@@ -217,6 +217,7 @@ static enum fum_result write_grid(struct fum_training *t, struct fum_train_galle
     char *path = fum_arena_printf(t->arena, "%s/samples/%07lld%s", t->dir, (long long)t->step, end);
     enum fum_result result =
         path ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "no memory for samples");
+    if (!result && grid->pixels) fum_file_clean_own(path);
     if (!result && grid->pixels) result = fum_image_write_png(path, &picture, err);
     if (!result && grid->pixels) list_grid(t, gallery, path, t->step);
     fum_free(grid->pixels);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "exec/executable.h"
 #include "graph/graph.h"
 
@@ -95,12 +96,17 @@ static enum fum_result prepare_folder(struct fum_training *t, struct fum_error *
     enum fum_result result = fum_path_make_dirs(t->dir, err);
     if (!result) result = fum_file_check(state, err);
     if (!result) result = fum_file_check(t->log_path, err);
+    if (!result) fum_file_clean_own(t->log_path);
     return result ? result : fum_train_trim_log(t, err);
 }
 
 // Opens everything that the run reads, up to the recipe's own settings.
 static enum fum_result open_files(struct fum_training *t, struct fum_error *err) {
     enum fum_result result = find_recipe(t, err);
+    if (!result && t->params.resume && t->params.init)
+        result = fum_error_set(
+            err, FUM_ERR_ARG,
+            "--init gives the weights of step 0, and --resume later ones: choose one");
     if (!result) result = read_settings(t, err);
     if (!result) result = open_model(t, err);
     if (!result && t->params.init) result = fum_loader_open(&t->initial, t->params.init, err);
@@ -220,6 +226,9 @@ static enum fum_result end_failed(struct fum_training *t, enum fum_result result
         fum_error_append(err, "; --resume %s goes on from step %lld", t->dir, (long long)t->saved);
     else
         fum_error_append(err, "; no step was saved");
+    t->failure = err ? err->text : "";
+    fum_train_write_report(t, &other);
+    t->failure = NULL;
     return result;
 }
 
@@ -312,9 +321,19 @@ static enum fum_result save_due(struct fum_training *t, bool ends, struct fum_er
     return result ? result : refresh_report(t, ends || draws, err);
 }
 
+// Saves the model of a run that has no step left. It may have been killed before it did so.
+static enum fum_result finish_resumed(struct fum_training *t, struct fum_error *err) {
+    fum_log(t->params.log, FUM_LOG_WARN,
+            "%s is at step %lld of %lld: no step is left (train.steps)", t->params.resume,
+            (long long)t->step, (long long)t->options.steps);
+    enum fum_result result = save_due(t, true, err);
+    return result ? end_failed(t, result, err) : FUM_OK;
+}
+
 enum fum_result fum_training_run(fum_training *t, struct fum_error *err) {
     struct report report;
     enum fum_result result = FUM_OK;
+    if (t->params.resume && t->step >= t->options.steps) return finish_resumed(t, err);
     while (t->step < t->options.steps && !t->stopped) {
         result = run_step(t, &report, err);
         if (result) return end_failed(t, result, err);

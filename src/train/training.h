@@ -127,6 +127,7 @@ struct fum_training {
     int rows;                             // those with the samples of a prior
     double caption_drop;                  // share of the captions that become empty
     const char *trigger;                  // word that every caption holds; NULL: none
+    const char *failure;                  // that ended the run, for the report; NULL: none
     bool lacks_trigger;                   // a caption without it was reported
     bool lacks_caption;                   // a picture without any was reported
     const char *dir;                      // of the results

@@ -91,6 +91,8 @@ check "the plan is that of the largest" same_plan
 
 shapes+=(--set prior.count=2 --set train.sample_every=0)
 check "a prior for them" train dreambooth -q -o dream --steps 7 "${shapes[@]}"
+mkdir -p dream-part/prior
+touch dream-part/prior/.fumarole-0123456789abcdef.part # of a picture that a run was killed on
 check "a part of it" train dreambooth -q -o dream-part --steps 3 "${shapes[@]}"
 check "goes on" train dreambooth -q --resume dream-part --steps 7
 check "with the bits of an unbroken run" python3 same.py dream/checkpoint/state.safetensors dream-part/checkpoint/state.safetensors

@@ -48,7 +48,10 @@ killed() {
     [ -s killed/checkpoint/state.safetensors ]
 }
 check "a run that is killed" killed 4
+unfinished=.fumarole-0123456789abcdef.part
+touch killed/$unfinished killed/checkpoint/$unfinished killed/model/$unfinished
 check "goes on" train vae -q --resume killed
+check "and clears away what it had not finished" test -z "$(find killed -name '*.part')"
 check "with the bits of an unbroken run" python3 same.py whole/checkpoint/state.safetensors killed/checkpoint/state.safetensors
 check "and each step once in its log" test "$(wc -l <killed/log.jsonl)" = 12
 
@@ -86,7 +89,30 @@ expect 2 'checkpoint of recipe vae, not cvae' train cvae -q --resume whole
 expect 1 'nothing-here' train vae -q --resume nothing-here
 expect 1 'the loss or its gradient is no number, first in .*(goes on from step|no step was saved)' train vae -q -o nan --data digits --steps 40 "${small[@]}" \
     --set train.lr=1e6 --set train.save_every=1
+check "its report ends with the reason" eval '! grep -q http-equiv nan/report.html && grep -q "the loss or its gradient is no number" nan/report.html'
+check "and has no point that is no number" eval '! grep -qE "<polyline[^>]*(nan|inf|922337)" nan/report.html'
 check "the last good checkpoint stays" train vae -q -o after --resume nan --set train.steps=1
+
+# ---- runs that go on with other settings ----
+
+rm -r killed/model
+check "a run that is done" train vae -q --resume killed
+check "gets its model" test -s killed/model/model.safetensors
+check "with the reason that nothing is trained" grep -q 'killed is at step 12 of 12: no step is left' err.txt
+expect 2 'give.* the weights of step 0, and --resume' train vae -q --resume killed --init whole/model/model.safetensors
+expect 1 'killed/checkpoint/state.safetensors: parameter encoder.0.weight: .*\[16, 64\].*\[9, 64\]' train vae -q --resume killed --set model.hidden=9
+check "averages that begin later" train vae -q --resume killed --steps 14 --set train.ema=0.5
+cat >averaged.py <<'E2'
+# averaged.py: two updates after they began, averages lie between the weights, and differ from them.
+import struct, json, array
+data = open("killed/checkpoint/state.safetensors", "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + size])
+read = lambda name: array.array("f", data[8 + size + header[name]["data_offsets"][0]:8 + size + header[name]["data_offsets"][1]])
+pairs = list(zip(read("model.mean.weight"), read("ema.mean.weight")))
+assert 0 < max(abs(a - b) for a, b in pairs) < 0.01, pairs[:5]
+E2
+check "stay near the weights" python3 averaged.py
 if [ "$(id -u)" != 0 ]; then
     mkdir locked
     chmod 500 locked
@@ -102,6 +128,7 @@ check "pictures without captions are reported, once" test "$(grep -cE "$captionl
 
 # ---- folders of trainings that draw no pictures ----
 
+touch lora/model/.fumarole-0123456789abcdef.part
 expect 1 'lora/model/lora.safetensors: this is a LoRA, give it to --lora' generate -q -m lora -p x
 expect 0 '^lora.safetensors: LoRA$' info lora
 check "a classifier" train classifier -q -o eye --data digits "${unet[@]}" --set train.sample_every=0

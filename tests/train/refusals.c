@@ -163,7 +163,10 @@ static void test_resume(void **state) {
     (void)state;
     struct fum_training_params params = replayed_params(&run, "refused");
     static const char *const words[] = {"state.safetensors", NULL};
+    static const char *const both[] = {"step 0", "choose one", NULL};
     params.resume = "/nonexistent";
+    refuse(&params, FUM_ERR_ARG, both);
+    params.init = NULL;
     refuse(&params, FUM_ERR_IO, words);
 }
 
