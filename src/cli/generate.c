@@ -38,6 +38,8 @@ static int check_outputs(const struct generate_requests *requests) {
     int status = 0;
     for (size_t i = 0; i < files && status == 0; i++)
         status = generate_request_add_outputs(&requests->list[i], &outputs);
+    for (size_t i = 0; i < requests->count && status == 0; i++)
+        status = generate_request_add_side_outputs(&requests->list[i], &outputs);
     if (status == 0) status = cli_outputs_add(&outputs, options->trace);
     char *graph =
         status == 0 && options->dump_graph ? cli_join(options->dump_graph, "00.txt") : NULL;

@@ -87,8 +87,8 @@ static int by_identity(const void *a, const void *b) {
     return (x->name > y->name) - (x->name < y->name);
 }
 
-int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
-    struct cli_output output = {0};
+int cli_outputs_add_replaced(struct cli_outputs *outputs, const char *path, const char *by) {
+    struct cli_output output = {.replaced = by};
     enum fum_file_kind kind = FUM_FILE_NONE;
     struct fum_error err = {0};
     if (!path) return 0;
@@ -114,10 +114,15 @@ int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
     return 0;
 }
 
+int cli_outputs_add(struct cli_outputs *outputs, const char *path) {
+    return cli_outputs_add_replaced(outputs, path, NULL);
+}
+
 static int check_apart(const struct cli_outputs *outputs) {
     for (size_t i = 1; i < outputs->count; i++) {
         const struct cli_output *a = &outputs->list[i - 1], *b = &outputs->list[i];
         if (b->identity.device == UINT64_MAX && b->identity.name == UINT64_MAX) continue;
+        if (a->replaced && b->replaced && strcmp(a->replaced, b->replaced) == 0) continue;
         if (by_identity(a, b) == 0 && (is_stdout(a->path) || is_stdout(b->path)))
             return cli_misuse(outputs->command,
                               "only one output, and only one picture, can be standard output");

@@ -26,12 +26,15 @@ struct cli_outputs {
     struct cli_output {
         char *path;
         struct fum_file_identity identity;
+        const char *replaced; // see cli_outputs_add_replaced; NULL: written once
     } * list;
     size_t count, capacity;
 };
 // Adds a file (NULL: nothing), which must not be a folder. Returns 0, or prints the error and
 // returns an exit status.
 int cli_outputs_add(struct cli_outputs *outputs, const char *path);
+// Adds a file that later ones with the same `by`, an option's name, replace: these may be one file.
+int cli_outputs_add_replaced(struct cli_outputs *outputs, const char *path, const char *by);
 // Checks that all can be written, and that no two are one file; frees the list. `status` is that of
 // the last cli_outputs_add: other than 0 it is returned. Leaves nothing behind and touches no file
 // that is there.

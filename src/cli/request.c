@@ -86,15 +86,16 @@ int generate_request_read(struct generate_request *request) {
     return status;
 }
 
-// Adds the files of --save-control. Requests that come later replace those of earlier ones.
+// Adds the files of --save-control, which those of later requests replace.
 static int add_control_outputs(const struct generate_request *request,
                                struct cli_outputs *outputs) {
     const char *save = request->options.control.save;
-    if (!save || request->before) return 0;
+    if (!save) return 0;
     int status = cli_output_check_pattern(outputs->command, "save-control", save);
     for (int i = 0; i < request->controls.count && status == 0; i++) {
         char *name = cli_output_name(save, i, i + 1);
-        status = name ? cli_outputs_add(outputs, name) : cli_fail("out of memory");
+        status = name ? cli_outputs_add_replaced(outputs, name, "save-control")
+                      : cli_fail("out of memory");
         free(name);
     }
     return status;
@@ -103,9 +104,15 @@ static int add_control_outputs(const struct generate_request *request,
 // Adds the file of previews, which those of later pictures and requests replace.
 static int add_preview_output(const struct generate_request *request, struct cli_outputs *outputs) {
     const char *path = request->options.preview_path;
-    if (request->options.picture.preview == FUM_PREVIEW_NONE || request->before) return 0;
+    if (request->options.picture.preview == FUM_PREVIEW_NONE) return 0;
     int status = cli_output_check_pattern(outputs->command, "preview-path", path);
-    return status ? status : cli_outputs_add(outputs, path);
+    return status ? status : cli_outputs_add_replaced(outputs, path, "preview-path");
+}
+
+int generate_request_add_side_outputs(const struct generate_request *request,
+                                      struct cli_outputs *outputs) {
+    int status = add_control_outputs(request, outputs);
+    return status ? status : add_preview_output(request, outputs);
 }
 
 int generate_request_add_outputs(const struct generate_request *request,
@@ -120,8 +127,6 @@ int generate_request_add_outputs(const struct generate_request *request,
         status = name ? cli_outputs_add(outputs, name) : cli_fail("out of memory");
         free(name);
     }
-    if (status == 0) status = add_control_outputs(request, outputs);
-    if (status == 0) status = add_preview_output(request, outputs);
     return status ? status : cli_outputs_add(outputs, options->save_latents);
 }
 

@@ -26,9 +26,13 @@ struct generate_request {
 // Reads the prompts, noises and adapters that the options name. Returns 0, or prints the error and
 // returns an exit status.
 int generate_request_read(struct generate_request *request);
-// Adds the files that the request will write. Returns as generate_request_read does.
+// Adds the files that the request will write, but for those below. Returns as generate_request_read
+// does.
 int generate_request_add_outputs(const struct generate_request *request,
                                  struct cli_outputs *outputs);
+// Adds the files of --save-control and --preview-path, which later requests may replace.
+int generate_request_add_side_outputs(const struct generate_request *request,
+                                      struct cli_outputs *outputs);
 // Returns what the library is to draw, without callbacks. Pointers are the request's.
 struct fum_generate_params generate_request_params(const struct generate_request *request);
 void generate_request_free(struct generate_request *request);

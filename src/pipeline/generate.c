@@ -110,7 +110,8 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                                     struct fum_error *err) {
     const struct fum_generate_params *p = run->params;
     const struct fum_model_info *info = fum_model_get_info(pipe->model);
-    struct fum_sample_params sample = {.sampler = p->sampler ? p->sampler : pipe->view->sampler,
+    struct fum_sample_params sample = {.sampler = p->sampler,
+                                       .own = pipe->view->sampler,
                                        .schedule = p->schedule,
                                        .steps = p->steps ? p->steps : info->steps,
                                        .sigmas = p->sigmas,
@@ -129,6 +130,11 @@ static enum fum_result make_program(const fum_pipeline *pipe, struct fum_run *ru
                 "the model's scheduler %s is not supported; using sampler %s",
                 info->unknown_scheduler, info->sampler);
     result = fum_sample_create(&run->program, &sample, err);
+    if (!result && !p->sampler && strcmp(run->program->sampler, info->sampler) != 0)
+        fum_log(pipe->params.log, FUM_LOG_WARN,
+                "the model's sampler %s visits training timesteps alone: using %s for the noise "
+                "levels that were requested",
+                info->sampler, run->program->sampler);
     if (!result) result = check_continuous(pipe, run, err);
     if (!result && p->eta != 0 && !run->program->takes_eta)
         fum_log(pipe->params.log, FUM_LOG_WARN, "sampler %s does not use eta, which is ignored",

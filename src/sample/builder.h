@@ -76,7 +76,7 @@ struct fum_sample_builder {
     struct fum_noise_schedule noise;
     double *t;     // steps timesteps (pndm and lcm make their own)
     double *sigma; // steps + 1 sigmas, f32 values
-    double *exact; // steps sigmas before rounding to f32
+    double *exact; // steps + 1 sigmas before rounding to f32
     struct fum_sample_program *program;
     struct fum_error *err;
 };

@@ -31,25 +31,35 @@ static enum fum_result check_time(const struct fum_sample_builder *builder) {
                          name);
 }
 
+// True if the sampler takes timesteps alone, and the request has noise levels to visit.
+static bool cannot_visit(const struct fum_sampler *sampler,
+                         const struct fum_sample_params *params) {
+    int schedule = params->schedule ? fum_schedule_find(params->schedule) : -1;
+    if (!sampler || sampler->space != FUM_SPACE_TIME) return false;
+    return params->sigmas || (schedule >= 0 && !fum_sampler_runs_on(sampler, schedule));
+}
+
 // Chooses the named sampler, or the one that stands for the settings' class.
 static enum fum_result choose_sampler(struct fum_sample_builder *builder,
                                       const struct fum_sample_params *params) {
     const struct fum_sample_config *c = &params->config;
+    const char *name = params->sampler ? params->sampler : params->own;
     builder->edm = fum_sample_config_edm(c);
-    if (!params->sampler)
+    if (!name)
         builder->sampler = fum_sampler_of_class(c);
     else
-        builder->sampler = builder->edm ? fum_sampler_find_edm(params->sampler)
-                                        : fum_sampler_find(params->sampler);
-    if (!builder->sampler && params->sampler)
-        return fum_error_unknown(builder->err, "sampler", params->sampler, fum_sampler_name);
+        builder->sampler = builder->edm ? fum_sampler_find_edm(name) : fum_sampler_find(name);
+    if (!builder->sampler && name)
+        return fum_error_unknown(builder->err, "sampler", name, fum_sampler_name);
+    if (!params->sampler && cannot_visit(builder->sampler, params))
+        builder->sampler = fum_sampler_find("euler");
     if (!builder->sampler)
         return fum_error_set(builder->err, FUM_ERR_UNSUPPORTED,
                              "the model's scheduler class %s is not supported: name a sampler, for "
                              "instance euler or dpm++2m",
                              c->class_name);
     // else the model's own settings decide
-    bool named_order = params->sampler && builder->sampler->order;
+    bool named_order = name && builder->sampler->order;
     builder->order = named_order ? builder->sampler->order : fum_sample_config_order(c);
     if ((builder->edm || c->preconditioned) && builder->sampler->space == FUM_SPACE_TIME)
         return fum_error_set(
@@ -88,6 +98,8 @@ static enum fum_result choose_schedule(struct fum_sample_builder *builder,
                                        const struct fum_sample_params *params) {
     if (is_continuous(builder) && !params->schedule) return FUM_OK;
     int chosen = params->schedule ? fum_schedule_find(params->schedule) : own_schedule(builder);
+    // given levels have no schedule, which would round their timesteps
+    if (builder->given && chosen >= 0) chosen = FUM_SCHEDULE_DISCRETE;
     if (chosen < 0)
         return fum_error_unknown(builder->err, "schedule", params->schedule, fum_schedule_name);
     if (builder->edm && chosen == FUM_SCHEDULE_DISCRETE)
@@ -255,16 +267,22 @@ static enum fum_result check_finite(struct fum_sample_builder *builder) {
                          sampler, schedule, builder->steps);
 }
 
+// True for a schedule that diffusers has and that ends at its own sigma_min.
+static bool ends_at_minimum(enum fum_schedule schedule) {
+    return schedule == FUM_SCHEDULE_KARRAS || schedule == FUM_SCHEDULE_EXPONENTIAL ||
+           schedule == FUM_SCHEDULE_BETA;
+}
+
 // Replaces the last sigma, 0, if the class and its settings end at sigma_min.
 static void set_final_sigma(struct fum_sample_builder *builder) {
     const struct fum_sampler *s = builder->sampler;
     if (builder->given) return;
     bool chosen = s->final_sigma && strcmp(builder->c.final_sigmas_type, "sigma_min") == 0;
     if (s->space == FUM_SPACE_TIME || !(chosen || s->ends_low)) return;
-    bool curve = builder->schedule != FUM_SCHEDULE_DISCRETE && !builder->edm;
-    builder->sigma[builder->steps] = (s->final_repeats || s->ends_low) && curve
-                                         ? builder->sigma[builder->steps - 1]
-                                         : builder->noise.sigma[0];
+    double last = builder->sigma[builder->steps - 1], least = builder->noise.sigma[0];
+    bool repeats = ends_at_minimum(builder->schedule) && !builder->edm;
+    builder->sigma[builder->steps] =
+        (s->final_repeats || s->ends_low) && repeats ? last : fmin(last, least);
 }
 
 // Bounds every denoised prediction if the class has thresholding and its settings request it. The

@@ -23,11 +23,13 @@ static double antiderivative(const double *node, int order, int k, double t) {
     return t * (log_t * log_t - 2 * log_t + 2 - sum * (log_t - 1) + product) / scale;
 }
 
-// Returns the order of step i: the history grows, and short runs end with lower ones.
+// Returns the order of step i: the history grows, short runs end with lower ones, and a step to
+// sigma 0 has order 1.
 static int order_at(const struct fum_sample_builder *builder, int i) {
     int left = builder->steps - i, known = i - builder->start + 1;
     bool shorten = builder->c.lower_order_final == FUM_SWITCH_ON && builder->steps < 15;
     int order = builder->order < known ? builder->order : known;
+    if (builder->sigma[i + 1] == 0) return 1;
     return shorten && order > left ? left : order;
 }
 

@@ -43,6 +43,7 @@ static double adjustment(double g, const struct levels *l) {
 
 static struct step step_between(const struct levels *l, double tau, double sigma_from,
                                 double sigma_to) {
+    if (sigma_to == 0) return (struct step){.first = 1}; // the prediction itself
     double g = 1 + tau * tau, h = l->to - l->from, plain, linear;
     struct step st = {.x = exp(-tau * tau * h) * sigma_to / sigma_from,
                       .noise = sigma_to * sqrt(-expm1(-2 * tau * tau * h))};

@@ -160,7 +160,8 @@ enum fum_result fum_sample_config_levels(const struct fum_sample_config *config,
                                          double *alphas, struct fum_error *err);
 
 struct fum_sample_params {
-    const char *sampler;  // NULL: the one that config.class_name names, euler when it names none
+    const char *sampler; // NULL: `own`, or euler if that cannot visit the levels that are requested
+    const char *own;     // NULL: the one that config.class_name names, euler when it names none
     const char *schedule; // NULL: what the config's use_*_sigmas say, else "discrete"
     int steps;            // 1 … num_train_timesteps; not read with sigmas
     // Noise levels to visit in place of a schedule's, falling; the last one may be 0. A step leads

@@ -3,14 +3,21 @@
 // dpm++sde.
 //
 // Each step evaluates the model at its start and moves history[0] to a trial point, while
-// history[1] keeps the start. It evaluates there, and finishes from history[1]. The last step, to
-// sigma 0, is one Euler step.
+// history[1] keeps the start. It evaluates there, and finishes from history[1]. A step to sigma 0
+// is one Euler step.
 #include "sample/builder.h"
 
 #include <math.h>
 
+// True if step i leads to sigma 0.
+static bool is_final(const struct fum_sample_builder *builder, int i) {
+    return builder->sigma[i + 1] == 0;
+}
+
 static bool reserve_evals(struct fum_sample_builder *builder, int history) {
-    return fum_sample_build_reserve(builder, 2 * (builder->steps - builder->start) - 1, history);
+    int halves = 2 * (builder->steps - builder->start);
+    return fum_sample_build_reserve(
+        builder, is_final(builder, builder->steps - 1) ? halves - 1 : halves, history);
 }
 
 // Adds the evaluation that begins step i: Euler to sigma `to`, keeping x in history[1].
@@ -20,13 +27,13 @@ static struct fum_sample_eval *first_half(struct fum_sample_builder *builder, in
     fum_sample_build_denoise_sigma(builder, ev, builder->sigma[i]);
     ev->m[0][0] = ratio;
     ev->m[0][FUM_SAMPLE_D] = 1 - ratio;
-    if (i + 1 < builder->steps) ev->m[1][0] = 1;
+    if (!is_final(builder, i)) ev->m[1][0] = 1;
     return ev;
 }
 
-// Adds the last step, which is its first half alone. Returns false if i is another one.
-static bool add_last(struct fum_sample_builder *builder, int i) {
-    if (i + 1 < builder->steps) return false;
+// Adds the step to sigma 0, which is its first half alone. Returns false if i is another one.
+static bool add_final(struct fum_sample_builder *builder, int i) {
+    if (!is_final(builder, i)) return false;
     first_half(builder, i, 0);
     return true;
 }
@@ -40,10 +47,12 @@ bool fum_build_heun(struct fum_sample_builder *builder) {
         double s = builder->sigma[i], next = builder->sigma[i + 1], half = (next - s) / 2;
         struct fum_sample_eval *ev = first_half(builder, i, next);
         ev->clip = clip;
-        if (i + 1 == builder->steps) break;
+        if (is_final(builder, i)) break;
         ev->m[2][0] = 1 / s;
         ev->m[2][FUM_SAMPLE_D] = -1 / s;
-        ev = fum_sample_build_eval(builder, builder->t[i + 1], i - builder->start);
+        double t = i + 1 < builder->steps ? builder->t[i + 1]
+                                          : fum_sample_build_sigma_to_t(builder, next, false);
+        ev = fum_sample_build_eval(builder, t, i - builder->start);
         fum_sample_build_denoise_sigma(builder, ev, next);
         ev->clip = clip;
         ev->m[0][0] = half / next;
@@ -79,7 +88,7 @@ bool fum_build_dpm2(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
         double next = builder->sigma[i + 1];
-        if (add_last(builder, i)) break;
+        if (add_final(builder, i)) break;
         double middle = log_middle(builder->sigma[i], next);
         first_half(builder, i, middle);
         second_half(builder, i, middle, next);
@@ -90,7 +99,7 @@ bool fum_build_dpm2(struct fum_sample_builder *builder) {
 bool fum_build_dpm2_a(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
-        if (add_last(builder, i)) break;
+        if (add_final(builder, i)) break;
         double up, down;
         fum_sample_build_ancestral(builder, builder->sigma[i], builder->sigma[i + 1], &down, &up);
         double middle = log_middle(builder->sigma[i], down);
@@ -106,7 +115,7 @@ bool fum_build_dpm2_a(struct fum_sample_builder *builder) {
 bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
-        if (add_last(builder, i)) break;
+        if (add_final(builder, i)) break;
         double up, down;
         fum_sample_build_ancestral(builder, builder->sigma[i], builder->sigma[i + 1], &down, &up);
         double middle = sqrt(builder->sigma[i] * down), ratio = down / builder->sigma[i]; // e^-h
@@ -128,7 +137,7 @@ bool fum_build_dpmpp_2s_a(struct fum_sample_builder *builder) {
 bool fum_build_dpmpp_sde(struct fum_sample_builder *builder) {
     if (!reserve_evals(builder, 2)) return false;
     for (int i = builder->start; i < builder->steps; i++) {
-        if (add_last(builder, i)) break;
+        if (add_final(builder, i)) break;
         double s = builder->sigma[i], middle = sqrt(s * builder->sigma[i + 1]);
         double exact = sqrt(builder->exact[i] * builder->exact[i + 1]);
         double up, down;

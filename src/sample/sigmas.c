@@ -207,6 +207,7 @@ static void visit_given(struct fum_sample_builder *builder) {
         builder->exact[i] = builder->given[i];
         builder->t[i] = curve_timestep(builder, builder->given[i]);
     }
+    builder->exact[builder->steps] = builder->given[builder->steps];
     builder->sigma[builder->steps] = (float)builder->given[builder->steps];
 }
 
@@ -214,7 +215,7 @@ bool fum_sample_build_schedule(struct fum_sample_builder *builder) {
     int n = builder->steps;
     builder->t = fum_calloc((size_t)n, sizeof *builder->t);
     builder->sigma = fum_calloc((size_t)n + 1, sizeof *builder->sigma);
-    builder->exact = fum_calloc((size_t)n, sizeof *builder->exact);
+    builder->exact = fum_calloc((size_t)n + 1, sizeof *builder->exact);
     if (!builder->t || !builder->sigma || !builder->exact) {
         fum_error_set(builder->err, FUM_ERR_NOMEM, "no memory for a schedule of %d steps", n);
         return false;

@@ -19,6 +19,11 @@ expect 2 "$same" generate cat -o new/folder/s.png --trace new//./folder/s.png
 expect 2 "$same" generate cat -o s.png --preview proj --preview-path s.png
 expect 2 '[-]-preview-path must end in .png' generate cat --preview proj --preview-path preview.txt
 expect 1 'cannot write /proc/none/p.png' generate cat --preview proj --preview-path /proc/none/p.png
+printf '{"prompt": "a"}\n{"prompt": "b", "preview": "proj"}\n' >lines.jsonl # of which only the second has one
+expect 1 'cannot write /proc/none/p.png' generate --prompts-file lines.jsonl --preview-path /proc/none/p.png
+expect 2 "$same" generate --prompts-file lines.jsonl -o s.png --preview-path s.png
+expect 1 'cannot write /proc/none/p.png' generate cat --xy preview=none,proj --preview-path /proc/none/p.png
+rm lines.jsonl
 expect 2 'only one output, and only one picture' generate cat -o - --trace -
 expect 2 'only one output, and only one picture' generate cat -o - -b 2
 expect 2 "$same" bench --json a.txt --html ./a.txt

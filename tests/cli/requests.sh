@@ -53,6 +53,18 @@ cat >lines.jsonl <<'E2'
 E2
 draw --prompts-file lines.jsonl -o 'all_%02d.png'
 check "pictures are numbered through all lines" test "$(echo *.png)" = "all_01.png all_02.png all_03.png dog.png"
+# All lines write their previews to one file.
+printf '{"prompt": "a cat", "preview": "proj", "output": "p%d.png"}\n' 1 2 >previews.jsonl
+draw --prompts-file previews.jsonl --preview-path p.png
+check "lines with files of their own have previews" test -s p1.png -a -s p2.png -a -s p.png
+rm p.png p1.png p2.png
+# pndm, the model's own sampler, has no such schedule.
+draw --scheduler karras -o own.png "a cat"
+check "another sampler is reported" grep -q "the model's sampler pndm visits training timesteps alone: using euler" err.txt
+draw --sampler euler --scheduler karras -o euler.png "a cat"
+check "a schedule that the model's sampler lacks is drawn by euler" same_pixels own.png euler.png
+check "a named sampler is no news" test ! -s err.txt
+rm own.png euler.png
 # --sigmas stands in place of --steps and --scheduler, as in sd-cli.
 draw --sampler euler --sigmas 5,1,0 --scheduler karras -o sigmas.png "a cat"
 check "--steps has no effect beside --sigmas" grep -q 'no effect here: --steps' err.txt

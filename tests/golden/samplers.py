@@ -3,12 +3,13 @@
 
 The model is tanh(0.7 x + 0.001 t) on 48 values. Each record, little-endian: u32 bytes and a JSON text
 {"s": sampler or null, "c": schedule or null, "n": steps, "e": eta (below 0: none), "f": strength, "x": sdxl,
-"d": double, "k": scheduler_config};
+"d": double, "g": sigmas that are given (absent: none), "k": scheduler_config};
 u32 count and that many f32 timesteps, one per model evaluation; then every third value of the finished sample, f32.
 Initial noise and the noise of the steps come from one CPU generator of seed 7, in order. With a strength, the start
 image is 0.5 cos(i) and the initial noise is added to it.
 
-An eta on other samplers than ddim has k-diffusion as its reference, written here from its formulas.
+An eta on other samplers than ddim, and sigmas that are given, have k-diffusion as their reference, written here from its
+formulas.
 
 Runs marked "d" are done in double, with the schedule's f32 values: steps from very large sigmas cancel in f32, and the
 reference would show its own rounding.
@@ -123,7 +124,15 @@ def set_extra(scheduler, name, steps, sdxl):
     sigmas = extra_sigmas(scheduler, name, steps, sdxl)
     logs = np.log(np.array(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5))
     scheduler.timesteps = torch.tensor([float(scheduler._sigma_to_t(s, logs)) for s in sigmas])
-    scheduler.sigmas = torch.tensor([*sigmas, 0.0], dtype=torch.float32)
+    # DEIS and SA-Solver never reach 0: they end at the smallest level, as on their plain schedule.
+    low = isinstance(scheduler, (diffusers.DEISMultistepScheduler, diffusers.SASolverScheduler))
+    scheduler.sigmas = torch.tensor([*sigmas, np.exp(logs[0]) if low else 0.0], dtype=torch.float32)
+
+
+def set_given(scheduler, sigmas):
+    logs = np.log(np.array(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5))
+    scheduler.timesteps = torch.tensor([float(scheduler._sigma_to_t(np.float64(s), logs)) for s in sigmas[:-1]])
+    scheduler.sigmas = torch.tensor(sigmas, dtype=torch.float32)
 
 
 def ancestral_step(s, s_next, eta):
@@ -133,10 +142,10 @@ def ancestral_step(s, s_next, eta):
     return math.sqrt(s_next**2 - up**2), up
 
 
-def run_k_diffusion(scheduler, sampler, x, generator, config, eta):
+def run_k_diffusion(scheduler, sampler, x, generator, config, eta, given=False):
     """k-diffusion's samplers with eta in double, from its formulas. x is unit noise."""
     sigmas, times = [float(s) for s in scheduler.sigmas], [float(t) for t in scheduler.timesteps]
-    if sampler in ("dpm2_a", "dpm++2s_a", "dpm++sde"):  # classes that hold both evaluations of a step
+    if not given and sampler in ("dpm2_a", "dpm++2s_a", "dpm++sde"):  # classes that hold both evaluations of a step
         sigmas = [sigmas[0], *sigmas[1::2]]
         times = [times[0], *times[1::2]] if sampler == "dpm++2s_a" else times[::2]
     logs = np.log(np.array(((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) ** 0.5))
@@ -165,7 +174,10 @@ def run_k_diffusion(scheduler, sampler, x, generator, config, eta):
             x = x + (x - d) / s * (down - s) + noise() * up
         elif s_next == 0:
             x = d
-        elif sampler == "dpm2_a":
+        elif sampler == "heun":
+            x2 = x + (x - d) / s * (s_next - s)
+            x = x + ((x - d) / s + (x2 - middle(x2, s_next)) / s_next) / 2 * (s_next - s)
+        elif sampler in ("dpm2", "dpm2_a"):
             mid = math.exp(0.5 * (math.log(s) + math.log(down)))
             x2 = x + (x - d) / s * (mid - s)
             x = x + (x2 - middle(x2, mid)) / mid * (down - s) + noise() * up
@@ -309,6 +321,7 @@ def run_2s_ancestral(scheduler, x, generator, config, double):
 def run(case):
     sampler, steps, config = case["s"], case["n"], dict(case["k"])
     class_name = CLASSES.get(sampler, "EulerDiscreteScheduler") if sampler else config["_class_name"]
+    class_name = "EulerDiscreteScheduler" if case["g"] else class_name
     settings = dict(config, **FIXED.get(sampler, {}))
     settings.pop("_class_name", None)
     if case["c"] in ("karras", "exponential", "beta"):
@@ -316,7 +329,9 @@ def run(case):
     elif case["c"]:
         settings = {k: v for k, v in settings.items() if not k.startswith("use_")}
     scheduler = getattr(diffusers, class_name).from_config(settings)
-    scheduler.set_timesteps(steps)
+    scheduler.set_timesteps(len(case["g"]) - 1 if case["g"] else steps)
+    if case["g"]:
+        set_given(scheduler, case["g"])
     if case["c"] in EXTRA:
         set_extra(scheduler, case["c"], steps, case["x"])
     generator = torch.Generator("cpu").manual_seed(7)
@@ -333,6 +348,9 @@ def run(case):
         x = noise[None, None] * scheduler.init_noise_sigma
     if sampler in COMFY:
         return run_comfy(scheduler, sampler, noise, generator, config, max(case["e"], 0))
+    if case["g"]:
+        ancestral = sampler in ("euler_a", "dpm2_a", "dpm++2s_a", "dpm++sde")
+        return run_k_diffusion(scheduler, sampler, noise, generator, config, case["e"] or float(ancestral), True)
     if case["e"] and sampler not in ("ddim", "tcd"):
         return run_k_diffusion(scheduler, sampler, noise, generator, config, max(case["e"], 0))
     if sampler == "dpm++2s_a":
@@ -379,12 +397,14 @@ def use_single(scheduler):
     module.randn_tensor = diffusers.utils.torch_utils.randn_tensor
 
 
-def case(sampler, steps, config, schedule=None, eta=0.0, strength=0.0, sdxl=False):
+def case(sampler, steps, config, schedule=None, eta=0.0, strength=0.0, sdxl=False, given=None):
     double = config.get("beta_schedule") == "squaredcos_cap_v2" or config.get("rescale_betas_zero_snr", False)
     double = double or (sampler == "dpm++3m_sde" and schedule == "beta")
     double = double or config.get("_class_name", "").startswith("EDM")
-    double = double or "--all" in sys.argv
-    return {"s": sampler, "c": schedule, "n": steps, "e": eta, "f": strength, "x": sdxl, "d": double, "k": config}
+    double = double or (sampler in ("deis", "sa_solver") and schedule in EXTRA)
+    double = double or given or "--all" in sys.argv
+    return {"s": sampler, "c": schedule, "n": steps, "e": eta, "f": strength, "x": sdxl, "d": bool(double), "g": given,
+            "k": config}
 
 
 def cases(everything):
@@ -470,6 +490,10 @@ def cases(everything):
         yield case("euler", steps, sd, name)
         yield case("euler", steps, dict(sd, timestep_spacing="leading"), name, sdxl=True)
         yield case("dpm++2m", steps, sd, name)
+    for sampler, name in itertools.product(("deis", "sa_solver"), EXTRA):
+        yield case(sampler, 6, sd, name)
+    for sampler, last in itertools.product(("heun", "dpm2", "dpm2_a", "dpm++2s_a", "dpm++sde"), (0.0, 0.5)):
+        yield case(sampler, 0, sd, given=[14.0, 5.0, 2.0, last])
 
 
 def main():

@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-enum { COUNT = 48, KEPT = COUNT / 3, MAX_EVALS = 2000 };
+enum { COUNT = 48, KEPT = COUNT / 3, MAX_EVALS = 2000, MAX_SIGMAS = 32 };
 
 struct blob {
     char *data;
@@ -139,6 +139,15 @@ static void check(struct tally *tally, const struct fum_sample_program *p,
     tally->bad += !good;
 }
 
+// Reads the noise levels that a case gives, and returns how many there are.
+static int read_sigmas(const cJSON *json, double sigmas[MAX_SIGMAS]) {
+    const cJSON *given = cJSON_GetObjectItem(json, "g");
+    int count = cJSON_GetArraySize(given);
+    assert_true(count <= MAX_SIGMAS);
+    for (int i = 0; i < count; i++) sigmas[i] = cJSON_GetArrayItem(given, i)->valuedouble;
+    return count;
+}
+
 static void one_case(struct blob *b, struct tally *tally) {
     struct reference ref;
     uint32_t bytes;
@@ -163,6 +172,9 @@ static void one_case(struct blob *b, struct tally *tally) {
         .strength = fum_json_number(json, "f", 0),
         .ays = fum_json_bool(json, "x", false) ? fum_ays_sdxl : NULL,
     };
+    double sigmas[MAX_SIGMAS];
+    params.num_sigmas = read_sigmas(json, sigmas);
+    if (params.num_sigmas) params.sigmas = sigmas;
     enum fum_result result =
         fum_sample_config_read(&params.config, cJSON_GetObjectItem(json, "k"), &err);
     if (result == FUM_OK) result = fum_sample_create(&program, &params, &err);

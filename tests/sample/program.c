@@ -605,6 +605,78 @@ static void given_sigmas_are_visited(void **state) {
     }
 }
 
+// A step to sigma 0 takes the prediction itself, whatever the order of the sampler.
+static void a_step_to_sigma_0_takes_the_prediction(void **state) {
+    (void)state;
+    enum { STEPS = 18 };
+    double sigmas[STEPS + 1];
+    for (int i = 0; i <= STEPS; i++) sigmas[i] = 14.0 * (STEPS - i) / STEPS;
+    for (size_t s = 0; fum_sampler_name(s); s++) {
+        const char *name = fum_sampler_name(s);
+        struct fum_sample_params params = sd(name, NULL, 0);
+        if (!fum_sampler_accepts(name, "karras")) continue;
+        params.sigmas = sigmas;
+        params.num_sigmas = STEPS + 1;
+        struct fum_sample_program *p = make(params);
+        const struct fum_sample_eval *last = &p->eval[p->evals - 1];
+        bool extrapolates = strcmp(name, "lms") == 0;
+        for (int k = 0; k < p->history && !extrapolates; k++)
+            assert_float_equal(last->m[0][k], 0, 1e-9);
+        if (!extrapolates) assert_float_equal(last->m[0][FUM_SAMPLE_D], 1, 1e-9);
+        fum_sample_destroy(&p);
+    }
+}
+
+// Levels that the model's own sampler cannot visit are visited by euler. A named sampler refuses
+// them.
+static void levels_have_a_sampler(void **state) {
+    (void)state;
+    static const double sigmas[] = {5, 1, 0};
+    static const char *const own[] = {"pndm", "ddim", "ddpm", "lcm", NULL};
+    for (int i = 0; own[i]; i++) {
+        struct fum_sample_params karras = sd(NULL, "karras", 4), given = sd(NULL, NULL, 0),
+                                 plain = sd(NULL, "discrete", 4), none = sd(NULL, "carras", 4);
+        karras.own = given.own = plain.own = none.own = own[i];
+        given.sigmas = sigmas;
+        given.num_sigmas = 3;
+        struct fum_sample_program *p = make(karras);
+        assert_string_equal(p->sampler, "euler");
+        assert_string_equal(p->schedule, "karras");
+        fum_sample_destroy(&p);
+        p = make(given);
+        assert_string_equal(p->sampler, "euler");
+        fum_sample_destroy(&p);
+        p = make(plain);
+        assert_string_equal(p->sampler, own[i]);
+        fum_sample_destroy(&p);
+        assert_int_equal(create(none, NULL), FUM_ERR_ARG);
+        karras.sampler = given.sampler = own[i];
+        assert_int_equal(create(karras, NULL), FUM_ERR_UNSUPPORTED);
+        assert_int_equal(create(given, NULL), FUM_ERR_UNSUPPORTED);
+    }
+    struct fum_sample_params unipc = sd(NULL, "karras", 4);
+    unipc.own = "unipc";
+    struct fum_sample_program *p = make(unipc);
+    assert_string_equal(p->sampler, "unipc");
+    fum_sample_destroy(&p);
+}
+
+// Beside given sigmas, the settings' schedule does not round timesteps.
+static void given_sigmas_have_their_own_timesteps(void **state) {
+    (void)state;
+    static const double sigmas[] = {5, 1.5, 0.4, 0};
+    struct fum_sample_params params = sd("dpm++2m", NULL, 0);
+    params.sigmas = sigmas;
+    params.num_sigmas = 4;
+    struct fum_sample_program *plain = make(params);
+    params.config.use_karras_sigmas = FUM_SWITCH_ON;
+    struct fum_sample_program *karras = make(params);
+    for (int e = 0; e < plain->evals; e++)
+        assert_float_equal(plain->eval[e].timestep, karras->eval[e].timestep, 0);
+    fum_sample_destroy(&plain);
+    fum_sample_destroy(&karras);
+}
+
 static void bad_sigmas_are_refused(void **state) {
     (void)state;
     static const double rising[] = {5, 6, 0}, equal[] = {5, 5, 0}, negative[] = {5, 1, -1},
@@ -630,6 +702,9 @@ static void bad_sigmas_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(given_sigmas_are_visited),
+        cmocka_unit_test(a_step_to_sigma_0_takes_the_prediction),
+        cmocka_unit_test(levels_have_a_sampler),
+        cmocka_unit_test(given_sigmas_have_their_own_timesteps),
         cmocka_unit_test(bad_sigmas_are_refused),
         cmocka_unit_test(names_are_listed_once_and_found),
         cmocka_unit_test(labels_are_those_of_a1111),
