@@ -6,6 +6,7 @@
 #include "graph/graph.h"
 #include "io/image.h"
 #include "pipeline/compile.h"
+#include "pipeline/finite.h"
 
 #include <string.h>
 
@@ -195,19 +196,54 @@ enum fum_result fum_autoencoder_prepare(fum_pipeline *pipe, const struct fum_lat
     return result;
 }
 
+static size_t count_values(const fum_tensor *tensor) {
+    return (size_t)fum_shape_count(&tensor->desc.shape);
+}
+
+// What a network reads, and what it writes to.
+struct pass {
+    const fum_tensor *in, *out;
+    const float *values;
+    float *results;
+};
+
+// Runs a compiled network. At non-finite results the component becomes f32, or the pass fails when
+// it is.
+static enum fum_result run_pass(struct fum_component *component, const struct pass *p, bool *finite,
+                                struct fum_error *err) {
+    fum_executable *exe = component->compiled.exe;
+    const char *node = NULL;
+    size_t count = count_values(p->out);
+    enum fum_result result = fum_executable_write(exe, p->in, p->values, count_values(p->in), err);
+    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
+    if (!result) result = fum_executable_read(exe, p->out, p->results, count, err);
+    *finite = !result && fum_finite_values(p->results, count);
+    if (result || *finite) return result;
+    result = fum_executable_first_nonfinite(exe, FUM_STAGE_STEP, &node, err);
+    return result ? result : fum_component_widen(component, node ? node : "it", "again", err);
+}
+
+// Decodes latents to the network's values.
+static enum fum_result decode_values(fum_pipeline *pipe, const struct fum_latent_form *form,
+                                     const float *z, float *values, struct fum_error *err) {
+    const struct fum_autoencoding *e = &pipe->autoencoding;
+    enum fum_result result = FUM_OK;
+    for (bool finite = false; !result && !finite;) {
+        result = fum_autoencoder_prepare(pipe, form, err);
+        const struct pass pass = {e->latents, e->pixels, z, values};
+        if (!result) result = run_pass(pipe->vae, &pass, &finite, err);
+    }
+    return result;
+}
+
 enum fum_result fum_autoencoder_draw(fum_pipeline *pipe, const struct fum_latent_form *form,
                                      const float *z, uint8_t *pixels, struct fum_error *err) {
     size_t channels = (size_t)fum_autoencoder_channels(pipe);
     size_t each = (size_t)form->picture_width * (size_t)form->picture_height,
            count = each * channels;
-    enum fum_result result = fum_autoencoder_prepare(pipe, form, err);
-    if (result) return result;
     float *values = fum_alloc(2 * count, sizeof *values);
     if (!values) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a picture");
-    fum_executable *exe = pipe->vae->compiled.exe;
-    result = fum_executable_write(exe, pipe->autoencoding.latents, z, fum_latent_count(form), err);
-    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
-    if (!result) result = fum_executable_read(exe, pipe->autoencoding.pixels, values, count, err);
+    enum fum_result result = decode_values(pipe, form, z, values, err);
     if (!result && has_planes(pipe)) fum_planes_to_pixels(values, values + count, each, channels);
     if (!result) fum_pixels_to_bytes(values + (has_planes(pipe) ? count : 0), pixels, count);
     fum_free(values);
@@ -237,14 +273,13 @@ enum fum_result fum_autoencoder_encode_values(fum_pipeline *pipe, const struct f
                                               const float *values, float *z,
                                               struct fum_error *err) {
     const struct fum_autoencoding *e = &pipe->autoencoding;
-    struct fum_shape shape;
-    enum fum_result result = fum_autoencoder_prepare(pipe, f, err);
-    if (result) return result;
-    fum_executable *exe = pipe->vae_encoder->compiled.exe;
-    shape = fum_tensor_shape(e->picture);
-    result = fum_executable_write(exe, e->picture, values, (size_t)fum_shape_count(&shape), err);
-    if (!result) result = fum_executable_run(exe, FUM_STAGE_STEP, err);
-    return result ? result : fum_executable_read(exe, e->mean, z, fum_latent_count(f), err);
+    enum fum_result result = FUM_OK;
+    for (bool finite = false; !result && !finite;) {
+        result = fum_autoencoder_prepare(pipe, f, err);
+        const struct pass pass = {e->picture, e->mean, values, z};
+        if (!result) result = run_pass(pipe->vae_encoder, &pass, &finite, err);
+    }
+    return result;
 }
 
 enum fum_result fum_autoencoder_encode_planes(fum_pipeline *pipe, const struct fum_latent_form *f,

@@ -2,9 +2,9 @@
 // Encodes texts to parts of the UNet's context, chunk by chunk, and keeps the last ones.
 #include "base/error.h"
 #include "pipeline/compile.h"
+#include "pipeline/finite.h"
 #include "pipeline/pipeline.h"
 
-#include <math.h>
 #include <string.h>
 
 static enum fum_result no_memory(struct fum_error *err) {
@@ -77,12 +77,6 @@ static enum fum_result compile_encoder(const struct text_encoder *e, int skip,
     return result ? result : fum_component_compile(c, &c->compiled, err);
 }
 
-static bool all_finite(const float *values, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i])) return false;
-    return true;
-}
-
 // A chunk of a text, and the embedding that it becomes part of.
 struct chunk {
     const int32_t *ids;
@@ -132,10 +126,10 @@ static enum fum_result run_encoder(const struct text_encoder *e, const struct ch
            all = (size_t)fum_model_text_channels(view);
     float *hidden = fum_calloc(tokens * channels, sizeof *hidden);
     enum fum_result result = hidden ? run_text(e, chunk->ids, hidden, err) : no_memory(err);
-    *finite = !result && all_finite(hidden, tokens * channels);
+    *finite = !result && fum_finite_values(hidden, tokens * channels);
     if (*finite && chunk->weights) {
         weigh_states(e, chunk, hidden);
-        if (!all_finite(hidden, tokens * channels))
+        if (!fum_finite_values(hidden, tokens * channels))
             result = fum_error_set(err, FUM_ERR_ARG,
                                    "the prompt's weights are too large for its states");
     }
@@ -148,7 +142,7 @@ static enum fum_result run_encoder(const struct text_encoder *e, const struct ch
         float *pooled = chunk->embedding->pooled;
         result =
             fum_executable_read(e->component->compiled.exe, e->state->pooled, pooled, count, err);
-        *finite = *finite && !result && all_finite(pooled, count);
+        *finite = *finite && !result && fum_finite_values(pooled, count);
     }
     fum_free(hidden);
     return result;

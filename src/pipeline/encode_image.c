@@ -8,6 +8,7 @@
 #include "pipeline/bands.h"
 #include "pipeline/budget.h"
 #include "pipeline/compile.h"
+#include "pipeline/finite.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/tiles.h"
 
@@ -239,10 +240,8 @@ static void free_encoding(struct encoding *job) {
     for (size_t i = 0; i < FUM_COUNT(all); i++) fum_free(all[i]);
 }
 
-static bool all_finite(const struct encoding *job, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(job->mean[i]) || !isfinite(job->logvar[i])) return false;
-    return true;
+static bool is_finite(const struct encoding *job, size_t count) {
+    return fum_finite_values(job->mean, count) && fum_finite_values(job->logvar, count);
 }
 
 // Encodes in bands; in thinner ones where the device has less memory than was thought.
@@ -261,7 +260,7 @@ static enum fum_result encode_bands(fum_pipeline *pipe, struct encoding *job, si
         e->room = bands.room /= 2;
         result = fum_bands_encode(pipe, &bands, job->picture->values, &out, err);
     }
-    *finite = !result && !bands.bad[0] && all_finite(job, count);
+    *finite = !result && !bands.bad[0] && is_finite(job, count);
     return result;
 }
 
@@ -271,7 +270,7 @@ static enum fum_result encode(fum_pipeline *pipe, struct encoding *job, size_t c
     if (!alloc_encoding(&pipe->image_encoder, job, count))
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory to encode a picture");
     enum fum_result result = encode_tiles(pipe, job, err);
-    *finite = !result && all_finite(job, count);
+    *finite = !result && is_finite(job, count);
     return result;
 }
 

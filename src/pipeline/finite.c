@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "pipeline/finite.h"
 
+#include <math.h>
+
+bool fum_finite_values(const float *values, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return false;
+    return true;
+}
+
 fum_tensor *fum_finite_flag(fum_graph *graph) {
     return fum_graph_state(graph, "flag", (struct fum_shape){1, {1}}, FUM_I32, FUM_STAGE_STEP);
 }

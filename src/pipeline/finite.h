@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Declares the flag that a graph sets at a non-finite value. The op check_finite leaves the
-// smallest code of such a value; INT32_MAX stands for none.
+// Finds non-finite values: on the host, or by a flag that a graph sets. The op check_finite leaves
+// the smallest code of such a value in the flag; INT32_MAX stands for none.
 #ifndef FUM_PIPELINE_FINITE_H
 #define FUM_PIPELINE_FINITE_H
 
 #include "exec/executable.h"
+
+// True if none of the values is a NaN or an infinity.
+bool fum_finite_values(const float *values, size_t count);
 
 // Adds the flag as a state.
 fum_tensor *fum_finite_flag(fum_graph *graph);

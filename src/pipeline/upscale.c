@@ -8,10 +8,10 @@
 #include "exec/executable.h"
 #include "io/image.h"
 #include "model/upscaler.h"
+#include "pipeline/finite.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/upscale_tiles.h"
 
-#include <math.h>
 #include <string.h>
 
 enum {
@@ -24,6 +24,7 @@ enum {
 
 struct fum_upscaler {
     fum_device *device;
+    char *path; // params.path
     struct fum_upscaler_params params;
     struct fum_upscaler_info info;
     struct fum_upscaler_net net;
@@ -106,8 +107,10 @@ enum fum_result fum_upscaler_create(fum_upscaler **out, fum_device *device,
     if (!u) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an upscaler");
     u->device = device;
     u->params = *params;
+    u->params.path = u->path = fum_strdup(params->path);
     u->storage = fum_precision_storage(device, params->precision);
-    enum fum_result result = fum_upscaler_net_open(&u->net, params->path, err);
+    enum fum_result result = u->path ? fum_upscaler_net_open(&u->net, params->path, err)
+                                     : fum_error_set(err, FUM_ERR_NOMEM, "no memory for a path");
     if (result) {
         fum_upscaler_destroy(out);
         return result;
@@ -124,6 +127,7 @@ void fum_upscaler_destroy(fum_upscaler **upscaler) {
     if (!u) return;
     clear_compiled(u);
     fum_upscaler_net_close(&u->net);
+    fum_free(u->path);
     fum_free(u);
     *upscaler = NULL;
 }
@@ -202,12 +206,6 @@ static void write_tile(const fum_upscaler *u, struct picture *p, const struct pl
         }
 }
 
-static bool all_finite(const float *values, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i])) return false;
-    return true;
-}
-
 static enum fum_result run_tile(fum_upscaler *u, struct picture *p, int row, int column,
                                 struct fum_error *err) {
     const struct place at = find_place(p, row, column);
@@ -219,7 +217,7 @@ static enum fum_result run_tile(fum_upscaler *u, struct picture *p, int row, int
     if (!result) result = fum_executable_run(u->exe, FUM_STAGE_STEP, err);
     if (!result) result = fum_executable_read(u->exe, u->y, p->y, results, err);
     if (result) return result;
-    p->finite = all_finite(p->y, results);
+    p->finite = fum_finite_values(p->y, results);
     if (p->finite) write_tile(u, p, &at);
     return FUM_OK;
 }

@@ -29,6 +29,25 @@ expect 0 '^PSNR +-?[0-9.]+ +dB$' evaluate --pairs kl/samples kl # not inf, as of
 expect 2 'takes 8 × 8' evaluate --pairs kl/samples seen
 expect 2 'is no autoencoder' evaluate --pairs kl/samples "$FUM_TEST_DATA/model-sd1"
 
+# damage TENSOR: a copy of the VAE in which a weight is NaN.
+damage() {
+    rm -rf damaged && cp -r seen/model damaged && python3 - "$1" <<'END'
+import json, struct, sys
+path = "damaged/model.safetensors"
+data = bytearray(open(path, "rb").read())
+size = struct.unpack("<Q", data[:8])[0]
+at = 8 + size + json.loads(data[8:8 + size])[sys.argv[1]]["data_offsets"][0]
+data[at:at + 4] = struct.pack("<f", float("nan"))
+open(path, "wb").write(data)
+END
+}
+check "a damaged decoder" damage output.weight
+expect 1 'decoder: output gives non-finite values' generate -q -m damaged -o x.png
+check "draws nothing" test ! -e x.png
+check "a picture of the VAE's size" "$fumarole" generate -q -m seen -o seen/small.png
+check "a damaged encoder" damage mean.weight
+expect 1 'encoder: mean gives non-finite values' generate -q -m damaged --reconstruct seen/small.png -o x.png
+
 # ---- a VQ-VAE and its prior ----
 
 net=(--set model.block_out_channels=8,16 --set model.norm_num_groups=8 --set train.sample_every=0 --batch 4)
