@@ -147,5 +147,5 @@ const struct fum_contents_info *fum_contents_get_info(const fum_contents *conten
 }
 
 const char *fum_contents_metadata(const fum_contents *contents, int index, const char **key) {
-    return index < 0 ? NULL : fum_loader_metadata_at(contents->loader, (size_t)index, key);
+    return index < 0 ? NULL : fum_loader_text(contents->loader, (size_t)index, key);
 }

@@ -5,7 +5,6 @@
 #include "io/image_format.h"
 #include "io/stb.h"
 
-#include <limits.h>
 #include <string.h>
 
 enum { CORE_HEADER = 12, INFO_HEADER = 40, FILE_HEADER = 14, LEAST = FILE_HEADER + CORE_HEADER };

@@ -5,8 +5,6 @@
 #include "base/macros.h"
 #include "io/image_format.h"
 
-#include <limits.h>
-
 enum { MAX_FILE_BYTES = 512 << 20, BEGIN_BYTES = 64 << 10 };
 
 static const struct fum_image_format *const formats[] = {
@@ -71,7 +69,7 @@ enum fum_result fum_bitmap_convert(const struct fum_bitmap *from, int channels,
 // Finds the format of a file by its first bytes.
 static enum fum_result find_format(const struct fum_image_file *file,
                                    const struct fum_image_format **format, struct fum_error *err) {
-    if (file->bytes > MAX_FILE_BYTES || file->bytes > INT_MAX)
+    if (file->bytes > MAX_FILE_BYTES)
         return fum_error_set(err, FUM_ERR_FORMAT, "%s: %zu bytes are over the limit for a picture",
                              file->where, file->bytes);
     for (size_t i = 0; i < FUM_COUNT(formats); i++) {

@@ -334,9 +334,3 @@ const char *fum_loader_metadata(const fum_loader *l, const char *key) {
         if (!strcmp(t->texts[i].key, key)) return t->texts[i].value;
     return NULL;
 }
-
-const char *fum_loader_metadata_at(const fum_loader *l, size_t index, const char **key) {
-    if (index >= l->tensors.text_count) return NULL;
-    *key = l->tensors.texts[index].key;
-    return l->tensors.texts[index].value;
-}

@@ -48,19 +48,17 @@ int fum_loader_need(const fum_loader *loader, const char *prefix, int axis, cons
 bool fum_loader_has(const fum_loader *loader, const char *prefix, const char *fmt, ...)
     FUM_PRINTF(3, 4);
 
-// Returns the path that was opened, the files behind it and their total size.
+// Returns the path that was opened, and the files behind it.
 const char *fum_loader_path(const fum_loader *loader);
 size_t fum_loader_file_count(const fum_loader *loader);
 const char *fum_loader_file(const fum_loader *loader, size_t file);
 // Returns the open file; NULL: its bytes are in memory.
 const struct fum_file *fum_loader_open_file(const fum_loader *loader, size_t file);
 
-// Returns the index-th text that the files carry, with its key; NULL past the last.
+// Returns the index-th text that the files carry about themselves (safetensors' __metadata__), with
+// its key; NULL past the last.
 const char *fum_loader_text(const fum_loader *loader, size_t index, const char **key);
-// Returns a text that the file carries about itself (safetensors' __metadata__); NULL if it has no
-// such key.
+// Returns the text of a key; NULL if there is none.
 const char *fum_loader_metadata(const fum_loader *loader, const char *key);
-// Returns the index-th such text and its key; NULL past the last.
-const char *fum_loader_metadata_at(const fum_loader *loader, size_t index, const char **key);
 
 #endif
