@@ -63,9 +63,13 @@ static void write_picture(struct writer *w, const struct fum_picture *p) {
 
 static enum fum_result attempt(struct writer *w, const struct fum_picture *picture,
                                struct fum_error *err) {
-    if (setjmp(w->failed))
+    if (setjmp(w->failed)) {
+        // libjpeg has freed what `out` points to if the bytes outgrew it: here it says where they
+        // are.
+        if (w->jpeg.dest) w->jpeg.dest->term_destination(&w->jpeg);
         return fum_error_set(err, FUM_ERR_NOMEM, "cannot make a JPEG of %dx%d: %s", picture->width,
                              picture->height, w->message);
+    }
     write_picture(w, picture);
     return FUM_OK;
 }

@@ -43,12 +43,13 @@ static bool add_tensor(cJSON *header, const struct entry *e, uint64_t begin) {
     if (!item ||
         !cJSON_AddStringToObject(item, "dtype", fum_safetensors_dtype_name(e->tensor->view.dtype)))
         return false;
-    cJSON *shape = cJSON_AddArrayToObject(item, "shape");
+    cJSON *shape = cJSON_AddArrayToObject(item, "shape"),
+          *range = cJSON_AddArrayToObject(item, "data_offsets");
+    if (!shape || !range) return false;
     for (int i = 0; i < e->tensor->view.rank; i++)
         if (!cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)e->tensor->view.dim[i])))
             return false;
-    cJSON *range = cJSON_AddArrayToObject(item, "data_offsets");
-    return shape && cJSON_AddItemToArray(range, cJSON_CreateNumber((double)begin)) &&
+    return cJSON_AddItemToArray(range, cJSON_CreateNumber((double)begin)) &&
            cJSON_AddItemToArray(range, cJSON_CreateNumber((double)(begin + e->bytes)));
 }
 
