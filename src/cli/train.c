@@ -281,8 +281,7 @@ static int run(const struct cli_command *command, int argc, char **argv) {
 const struct cli_command cli_train = {
     .name = "train",
     .arguments = "RECIPE [options]",
-    .summary =
-        "Trains a model by a recipe, on the device, and saves it as a model to generate from.",
+    .summary = "trains a model by a recipe, and saves it to generate from",
     .options = options,
     .run = run,
 };
