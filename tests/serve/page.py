@@ -158,6 +158,31 @@ def draw_by_keyboard(browser, server):
     visit.close()
 
 
+def draw_long_prompt(browser, server):
+    """A prompt of many lines hides neither the picture nor what can be done with it."""
+    prompt = "grey cat, " * 200 + "a" * 200
+    for size in (WIDE, PHONE):
+        visit = Visit(browser, server, viewport=size, has_touch=size is PHONE, is_mobile=size is PHONE)
+        page = visit.page
+        visit.draw(prompt, Steps=1, Seed=9007199254740000)
+        check(page.evaluate("document.documentElement.scrollWidth") <= size["width"], "a long prompt widens the page")
+        lines = page.evaluate("[...document.querySelectorAll('#pictures b')].map((e) => e.getClientRects().length)")
+        check(lines and set(lines) == {1}, f"a dot stands alone: {lines}")
+        page.locator("#pictures .open").first.press("Enter")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Use again").wait_for()
+        for element in (dialog.locator("img"), dialog.get_by_role("button", name="Close")):
+            box = element.bounding_box()
+            check(0 <= box["y"] and box["y"] + box["height"] <= size["height"], f"out of sight: {box}")
+        check(prompt in dialog.inner_text(), "the whole prompt is there")
+        dialog.get_by_role("button", name="Start from this").press("Enter")
+        visit.until("!document.querySelector('#start').hidden")
+        check(page.evaluate("document.querySelector('#init_img').files[0]?.name ?? ''").startswith("grey cat"), "the file's name")
+        visit.close()
+        first = server.get("/api/jobs?limit=1").json["jobs"][0]["pictures"][0]
+        check(server.request("DELETE", first["url"].removesuffix(".png")).status == 200, "it is deleted")
+
+
 def cancel(browser, server):
     visit = Visit(browser, server)
     page = visit.page
@@ -278,6 +303,23 @@ def refuse(browser, server):
     check(visit.label("Steps").get_attribute("aria-invalid") == "true", "the field is marked")
     check(visit.page.evaluate("document.activeElement.id") == "steps", "and has the focus")
     visit.shoot("refused")
+    alert.get_by_role("button", name="Close").press("Enter")
+    check(visit.page.evaluate("document.activeElement.id") == "steps", "closing the message leaves the focus at the field")
+    visit.close(expected=("422",))
+    # On a phone neither the message nor the button covers the field and its label.
+    visit = Visit(browser, server, viewport=PHONE, has_touch=True, is_mobile=True)
+    visit.page.evaluate("document.querySelector('#pictures').style.height = '2000px'")  # a long gallery
+    for name in ("width", "seed"):
+        visit.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        visit.page.evaluate("([name]) => { document.querySelector('#width').value = 128; document.querySelector('#seed').value = ''; "
+                            "document.getElementById(name).value = -5; }", [name])
+        visit.button("Draw").press("Enter")
+        visit.page.get_by_role("alert").get_by_text(name, exact=False).wait_for()
+        box = visit.page.evaluate("([name]) => [document.querySelector('#alert').getBoundingClientRect().bottom, "
+                                  "document.querySelector(`label[for=${name}]`).getBoundingClientRect().top, "
+                                  "document.getElementById(name).getBoundingClientRect().bottom, "
+                                  "document.querySelector('.submit').getBoundingClientRect().top]", [name])
+        check(box == sorted(box), f"{name} is covered: {box}")
     visit.close(expected=("422",))
 
 
@@ -334,7 +376,7 @@ def main():
         return 77
     with sync_playwright() as driver, serve.Server(PROGRAM) as server:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for part in (draw_by_keyboard, cancel, keep, paint_mask, drop, refuse, look):
+        for part in (draw_by_keyboard, cancel, keep, paint_mask, drop, refuse, draw_long_prompt, look):
             print(part.__name__, flush=True)
             part(browser, server)
         for part in (lose_server, use_key):

@@ -65,7 +65,10 @@ let alarmKind = ""; // of the message that is shown
 
 function alarm(text, kind = "refusal") {
   alarmKind = kind;
-  const close = button("Close", () => calm());
+  const close = button("Close", () => {
+    calm();
+    (document.querySelector('[aria-invalid="true"]') ?? byId("draw")).focus();
+  });
   byId("alert").hidden = false;
   byId("alert").replaceChildren(make("span", {}, text), close);
 }
@@ -436,10 +439,19 @@ async function openStart(file, name = file.name) {
     throw new Error(`${name || "this file"} is not a picture that can be read`);
   }
   start = { base64: await encodePicture(file, bitmap) };
+  showFile(file, name);
   byId("start").hidden = false;
   mask.open(bitmap);
   const size = `${bitmap.width} × ${bitmap.height} pixels`;
   byId("mask-status").textContent = `${shorten(name || "Picture", 40)}, ${size}.${describeFit(bitmap)}`;
+}
+
+// Shows the name beside the button that chooses a file, if the picture came in another way.
+function showFile(file, name) {
+  if (byId("init_img").files[0] === file) return;
+  const list = new DataTransfer();
+  list.items.add(new File([file], shorten(name || "picture", 40), { type: file.type }));
+  byId("init_img").files = list.files;
 }
 
 // Says what becomes of a picture whose shape is not that of the form.
@@ -588,10 +600,14 @@ function restoreForm() {
 }
 
 function markField(param) {
-  for (const field of document.querySelectorAll('[aria-invalid="true"]')) field.removeAttribute("aria-invalid");
+  for (const field of document.querySelectorAll('[aria-invalid="true"]')) {
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-errormessage");
+  }
   const field = param && byId(param.replaceAll("-", "_"));
   if (!field?.matches("input, select, textarea")) return;
   field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-errormessage", "alert");
   field.focus();
 }
 
@@ -886,10 +902,15 @@ function describePicture(job, picture) {
   return [`Seed ${picture.seed}`, `${p.steps} steps`, size, guidance, p.sampling_method, p.scheduler, job.model].filter(Boolean);
 }
 
-// Makes a line of items that is only broken between them.
+// Makes a line of items that is broken between them, or within one that is too long. The dot after
+// an item stays with its last word.
 function makeDetail(items) {
   const detail = make("p", { className: "detail" });
-  items.forEach((item, i) => detail.append(make("span", {}, item + (i < items.length - 1 ? " ·" : "")), " "));
+  items.forEach((item, i) => {
+    const [, first, last] = /^(.* )?(.*)$/.exec(item);
+    const end = i < items.length - 1 ? make("b", {}, `${last} ·`) : last;
+    detail.append(make("span", {}, first ?? "", end), " ");
+  });
   return detail;
 }
 
@@ -990,13 +1011,14 @@ function showViewer(card) {
   const near = (step) => card.element[step > 0 ? "nextElementSibling" : "previousElementSibling"]?.card;
   const turn = (step) => near(step) && showViewer(near(step));
   const held = viewer.contains(document.activeElement) ? document.activeElement.textContent : null;
-  const title = make("h2", { id: "viewer-title" }, titleOf(job.parameters));
+  const name = titleOf(job.parameters), title = make("h2", { id: "viewer-title" }, shorten(name, 120));
+  if (title.textContent !== name) list.append(make("dt", {}, "Prompt"), make("dd", {}, name));
   viewer.replaceChildren(make("div", { className: "view" }, makeImage(job, picture, "whole"),
-    make("div", { className: "side" }, title, list,
+    make("div", { className: "side" }, title,
       make("div", { className: "tools" }, button("Use again", () => useAgain(card)),
         button("Start from this", () => startFrom(card)), makeSave(job, picture, "viewer-title"), erase),
       make("div", { className: "tools" }, button("Previous", () => turn(-1)), button("Next", () => turn(1)),
-        button("Close", () => viewer.close())))));
+        button("Close", () => viewer.close())), list)));
   viewer.onkeydown = (event) => {
     if (event.key === "ArrowLeft") turn(-1);
     if (event.key === "ArrowRight") turn(1);
