@@ -212,4 +212,9 @@ model sd1
 put unet/config.json class_embed_type '"identity"'
 put unet/config.json time_embedding_dim 96
 expect 1 'm/unet/config.json: "class_embed_type" needs a vector of 96 numbers' generate -m m heart
+# The latent upscaler's UNet has no names in the original layout, so it stays a folder.
+expect 1 'has no place for tensor time_proj.weight; end -o without' convert "$FUM_TEST_DATA/model-x2" -o one.gguf
+expect 1 'has no place for tensor time_proj.weight; end -o without' convert "$FUM_TEST_DATA/model-x2" -o one.safetensors
+check 'it is converted to a folder' "$fumarole" convert "$FUM_TEST_DATA/model-x2" -o two
+expect 0 'two: Stable Diffusion x2 latent upscaler' info two
 finish

@@ -119,8 +119,9 @@ static enum fum_result add_weight(struct fum_converter *c, void *user, const cha
     struct fum_view own = *view;
     if (!fum_names_rename(l->names, name, &out))
         return fum_error_set(c->err, FUM_ERR_UNSUPPORTED,
-                             "%s: the original layout has no place for tensor %s", c->params->path,
-                             name);
+                             "%s: the original layout, which single files have, has no place for "
+                             "tensor %s; end -o without .safetensors or .gguf for a folder",
+                             c->params->path, name);
     if (out.third >= 0) return add_third(c, l->file, &out, view);
     if (find_tensor(l->file, out.text)) return FUM_OK; // of both halves of a VAE
     // The original VAE's attention has convolutions.
@@ -145,7 +146,8 @@ static enum fum_result list_component(struct fum_converter *c, const fum_model *
     fum_names *names = NULL;
     if (!find_place(find_family(model), component->name, &place))
         return fum_error_set(c->err, FUM_ERR_UNSUPPORTED,
-                             "%s: single files of the original layout have no place for its %s",
+                             "%s: single files of the original layout have no place for its %s; "
+                             "end -o without .safetensors or .gguf for a folder",
                              c->params->path, component->name);
     enum fum_result result =
         fum_names_create_single(&names, component->loader, &place, component->config, c->err);
