@@ -43,6 +43,11 @@ enum fum_result fum_embedded_configs(struct fum_checkpoint *c, const fum_loader 
     return result;
 }
 
+cJSON *fum_embedded_index(const fum_loader *loader) {
+    const char *text = find_text(loader, "", "model_index.json");
+    return text ? cJSON_Parse(text) : NULL;
+}
+
 enum fum_result fum_embedded_tokenizer(fum_tokenizer **tokenizer, const fum_loader *loader,
                                        const char *folder, struct fum_error *err) {
     const char *vocab = find_text(loader, folder, "vocab.json"),

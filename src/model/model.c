@@ -12,6 +12,7 @@
 #include "model/find.h"
 #include "model/fit.h"
 #include "model/components.h"
+#include "model/embedded.h"
 #include "model/parts.h"
 #include "model/settings.h"
 
@@ -172,7 +173,7 @@ static bool draws_unit_pixels(const fum_model *model, bool fallback) {
     return cJSON_IsNumber(low) ? low->valuedouble >= 0 : fallback;
 }
 
-static void apply_family(fum_model *model, const struct fum_family *family) {
+static void apply_family(fum_model *model, const struct fum_family *family, const cJSON *index) {
     struct fum_model_traits *t = &model->view.traits;
     bool folder = model->folder || model->of_folder;
     *t = family->traits;
@@ -183,8 +184,7 @@ static void apply_family(fum_model *model, const struct fum_family *family) {
     t->skip_base = folder ? family->folder_skip : 0;
     // diffusers' XL pipelines zero the empty negative prompt unless the folder says otherwise.
     t->zero_negative =
-        t->zero_negative && (!model->folder || fum_json_bool(fum_folder_index(model->folder),
-                                                             "force_zeros_for_empty_prompt", true));
+        t->zero_negative && fum_json_bool(index, "force_zeros_for_empty_prompt", true);
     model->info.family = family->title;
     model->info.clip_skip = folder ? 1 : family->file_clip_skip;
     model->info.steps = family->steps;
@@ -264,20 +264,34 @@ static enum fum_result check_enlarged(const fum_model *model, const struct fum_f
                          v->unet.in_channels);
 }
 
-static enum fum_result set_info(fum_model *model, const struct fum_model_params *params,
-                                struct fum_error *err) {
-    const struct fum_family *family = model->family;
-    const char *class_name = model->folder ? fum_folder_class(model->folder) : "";
+// Finds the family and sets what it says. `index`: model_index.json of the folder, also of one that
+// became a file; NULL: none.
+static enum fum_result set_family(fum_model *model, const cJSON *index,
+                                  const struct fum_family **found, struct fum_error *err) {
+    const char *class_name = fum_json_string(index, "_class_name", "");
     const struct fum_unet_config *unet = &model->view.unet;
     int time_ids = fum_unet_time_ids(unet, fum_model_pooled(&model->view));
-    if (!family) family = fum_family_match(class_name, unet->context_channels, time_ids);
+    const struct fum_family *family =
+        fum_family_match(class_name, unet->context_channels, time_ids);
+    if (!model->folder && model->family && !(model->of_folder && family)) family = model->family;
     if (!family)
         return fum_error_set(err, FUM_ERR_FORMAT,
                              "%s: model_index.json says %s, but the UNet %s pooled text and sizes",
                              model->info.path, class_name, time_ids ? "reads" : "does not read");
     enum fum_result result = check_enlarged(model, family, err);
+    if (!result) apply_family(model, family, index);
+    *found = family;
+    return result;
+}
+
+static enum fum_result set_info(fum_model *model, const struct fum_model_params *params,
+                                struct fum_error *err) {
+    cJSON *own = model->of_folder ? fum_embedded_index(model->file) : NULL;
+    const cJSON *index = model->folder ? fum_folder_index(model->folder) : own;
+    const struct fum_family *family = NULL;
+    enum fum_result result = set_family(model, index, &family, err);
+    cJSON_Delete(own);
     if (result) return result;
-    apply_family(model, family);
     result = set_prediction(model, params ? params->prediction : NULL, err);
     repair_schedule(model, family);
     return result ? result : set_sampler(model, family, err);

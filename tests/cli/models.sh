@@ -217,4 +217,18 @@ expect 1 'has no place for tensor time_proj.weight; end -o without' convert "$FU
 expect 1 'has no place for tensor time_proj.weight; end -o without' convert "$FUM_TEST_DATA/model-x2" -o one.safetensors
 check 'it is converted to a folder' "$fumarole" convert "$FUM_TEST_DATA/model-x2" -o two
 expect 0 'two: Stable Diffusion x2 latent upscaler' info two
+# A file that was a folder is the model of its model_index.json: the x4 upscaler, and SDXL that encodes "".
+check 'the x4 upscaler becomes a file' "$fumarole" convert "$FUM_TEST_DATA/model-x4" -o x4.gguf
+expect 0 'x4.gguf: Stable Diffusion x4 upscaler' info x4.gguf
+model sdxl
+put model_index.json force_zeros_for_empty_prompt false
+check 'SDXL becomes a file' "$fumarole" convert m -o xl.safetensors
+if "$fumarole" devices >/dev/null 2>&1; then
+    mkdir drawn
+    for source in m xl.safetensors; do
+        check "drawing by $source" "$fumarole" generate -q -W 16 -H 16 --steps 1 -m "$source" -o drawn/a.png \
+            --save-latents "drawn/$source.l" ship >/dev/null
+    done
+    check 'the file draws what the folder does' cmp drawn/m.l drawn/xl.safetensors.l
+fi
 finish
