@@ -133,6 +133,7 @@ struct fum_recipe {
     // True if a tensor of the file of first weights is no parameter, but belongs there.
     bool (*ignores)(const char *name);
     bool images_signed; // pictures are in -1..1, not 0..1
+    bool draws_none;    // no pictures come from the model, so that a run has no samples
     bool takes_model;   // -m
     bool takes_prior;   // --prior
     bool has_stages;    // --stage

@@ -285,6 +285,7 @@ static enum fum_result draw_samples(struct fum_training *t, struct fum_error *er
 
 void fum_train_draw_samples(struct fum_training *t) {
     struct fum_error err = {.code = FUM_ERR_NOMEM, .text = "no memory"};
+    if (t->recipe->draws_none) return;
     if (draw_samples(t, &err))
         fum_log(t->params.log, FUM_LOG_WARN, "no samples after step %lld: %s", (long long)t->step,
                 err.text);

@@ -131,7 +131,8 @@ check "pictures without captions are reported, once" test "$(grep -cE "$captionl
 touch lora/model/.fumarole-0123456789abcdef.part
 expect 1 'lora/model/lora.safetensors: this is a LoRA, give it to --lora' generate -q -m lora -p x
 expect 0 '^lora.safetensors: LoRA$' info lora
-check "a classifier" train classifier -q -o eye --data digits "${unet[@]}" --set train.sample_every=0
+check "a classifier" train classifier -q -o eye --data digits "${unet[@]}" --set train.sample_every=1
+check "draws nothing, without a word" test ! -s err.txt
 expect 1 'eye/model: this is a classifier, give it to --classifier' generate -q -m eye -p x
 mkdir begun
 touch begun/log.jsonl

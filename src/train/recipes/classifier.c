@@ -85,5 +85,6 @@ const struct fum_recipe fum_recipe_classifier = {
     .add_loss = add_loss,
     .save = save,
     .alphas = list_alphas,
+    .draws_none = true,
     .images_signed = true,
 };
