@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: MIT
-// Sums dy and dy n over the rows of each batch, n = a x + b being the normalised x. An invocation adds up every
+// Sums dy and dy n over the rows of each batch, n = a x + b being the normalised x. If ACT, dy act'(gamma n + beta) takes
+// the place of dy. An invocation adds up every
 // chunks-th row of a batch and quad. The first of two passes writes partial sums, the second adds those.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "lib/storage.glsl"
 #include "lib/index.glsl"
 #include "lib/input.glsl"
+#include "lib/act.glsl"
+#include "lib/act_derivative.glsl"
 
 layout(constant_id = 3) const uint LAST = 0;  // writes the result
 layout(constant_id = 4) const uint AGAIN = 0; // adds partial sums
+layout(constant_id = 5) const uint ACT = 0;
 
 INPUT(0, Dy, dy);
 INPUT(1, X, x);
 INPUT_F32(2, Factors, factors);                             // [batch][a, b][quad]
-layout(set = 0, binding = 3) buffer Partial { vec4 partial[]; }; // [chunk][batch][dy, dy n][quad]
-layout(set = 0, binding = 4) writeonly buffer Sums { vec4 sums[]; };
+INPUT(3, Gamma, gamma);
+INPUT(4, Beta, beta);
+layout(set = 0, binding = 5) buffer Partial { vec4 partial[]; }; // [chunk][batch][dy, dy n][quad]
+layout(set = 0, binding = 6) writeonly buffer Sums { vec4 sums[]; };
 
 #include "group_norm_sums.pc.h"
 
@@ -30,11 +36,17 @@ void main() {
         }
     } else {
         vec4 a = input_load_f32(factors, to), b = input_load_f32(factors, to + quads);
+        vec4 scale = vec4(0.0), shift = vec4(0.0);
+        if (ACT != 0u) {
+            scale = input_load(gamma, quad);
+            shift = input_load(beta, quad);
+        }
         for (uint row = chunk; row < rows; row += chunks) {
             uint at = (batch * rows + row) * quads + quad;
-            vec4 d = input_load(dy, at);
+            vec4 d = input_load(dy, at), n = fma(input_load(x, at), a, b);
+            if (ACT != 0u) d *= act_derivative(ACT, fma(n, scale, shift));
             sum += d;
-            product += d * fma(input_load(x, at), a, b);
+            product += d * n;
         }
     }
     if (item != item_index()) return;

@@ -121,21 +121,31 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
 
 // ---- gradient ----
 
+// Adds the norm's gradient. Where an activation follows, as a node of its own, dout is that node's
+// gradient, which these kernels then compute as well. It has no reader left and is dropped.
 static bool gradient(struct fum_gradient *g) {
     const fum_tensor *node = g->node;
-    const struct fum_attr groups[] = {{"groups", node->attr[FUM_GROUP_NORM_GROUPS]}, {0}},
-                          settings[] = {groups[0], {"eps", node->attr[FUM_GROUP_NORM_EPS]}, {0}};
-    fum_tensor *x = node->in[FUM_GROUP_NORM_X], *gamma = node->in[FUM_GROUP_NORM_GAMMA];
+    enum fum_act act = FUM_ACT_NONE;
+    fum_tensor *source = fum_unary_gradient_source(g->dout, node, &act);
+    if (!source) act = FUM_ACT_NONE;
+    fum_tensor *dy = source ? source : g->dout;
+    const struct fum_attr groups = {"groups", node->attr[FUM_GROUP_NORM_GROUPS]},
+                          follows[] = {{"act", act}, {0}},
+                          settings[] = {groups, {"eps", node->attr[FUM_GROUP_NORM_EPS]}, {0}},
+                          both_settings[] = {groups, follows[0], {0}};
+    fum_tensor *x = node->in[FUM_GROUP_NORM_X], *gamma = node->in[FUM_GROUP_NORM_GAMMA],
+               *beta = source ? node->in[FUM_GROUP_NORM_BETA] : NULL;
     if (node->attr[FUM_GROUP_NORM_ACT] != FUM_ACT_NONE || node->in[FUM_GROUP_NORM_X1])
         return fum_refuse(&g->why, "its activation must be a node of its own, and x one tensor");
     const struct fum_inputs in = FUM_INPUTS(x, fum_gradient_fill(g, 1, gamma->desc.shape),
                                             fum_gradient_fill(g, 0, gamma->desc.shape));
     fum_tensor *factors = fum_gradient_add(g, "group_norm_affine", in, settings),
-               *sums =
-                   fum_gradient_add(g, "group_norm_sums", FUM_INPUTS(g->dout, x, factors), NULL);
+               *sums = fum_gradient_add(g, "group_norm_sums",
+                                        FUM_INPUTS(dy, x, factors, source ? gamma : NULL, beta),
+                                        follows);
     if (g->needed[FUM_GROUP_NORM_X])
         g->grad[FUM_GROUP_NORM_X] = fum_gradient_add(
-            g, "group_norm_gradient", FUM_INPUTS(g->dout, x, sums, gamma, factors), groups);
+            g, "group_norm_gradient", FUM_INPUTS(dy, x, sums, gamma, factors, beta), both_settings);
     // The sums of all batches: the gradient of beta, then that of gamma.
     const struct fum_shape halves = {3, {1, 2, fum_shape_channels(&gamma->desc.shape)}},
                            by_half = {2, {2, halves.dim[2]}};

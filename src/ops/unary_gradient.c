@@ -52,6 +52,16 @@ static bool dispatch(const struct fum_op_call *call, struct fum_dispatches *list
     return true;
 }
 
+extern const struct fum_op fum_op_unary_gradient;
+
+fum_tensor *fum_unary_gradient_source(const fum_tensor *dx, const fum_tensor *x,
+                                      enum fum_act *act) {
+    if (!dx || dx->op != &fum_op_unary_gradient || dx->in[0] != x) return NULL;
+    *act = (enum fum_act)dx->attr[ACT];
+    bool bounded = isfinite(dx->attr[MIN]) || isfinite(dx->attr[MAX]);
+    return *act > FUM_ACT_NONE && *act <= FUM_ACT_SIGMOID && !bounded ? dx->in[1] : NULL;
+}
+
 const struct fum_op fum_op_unary_gradient = {
     .name = "unary_gradient",
     .attrs = attrs,

@@ -21,5 +21,8 @@ void fum_unary_reference(const struct fum_op_call *call, enum fum_act act, const
 
 // Serves as the gradient hook of an op that computes `act` of its input.
 bool fum_unary_gradient(struct fum_gradient *g, enum fum_act act);
+// Returns dy if `dx` is dy act'(x) for an activation of enum fum_act up to FUM_ACT_SIGMOID, and
+// sets *act to it. Else returns NULL.
+fum_tensor *fum_unary_gradient_source(const fum_tensor *dx, const fum_tensor *x, enum fum_act *act);
 
 #endif
