@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/macros.h"
 
+#include <fumarole/file.h>
+
 #include <stdio.h>
 
 static const struct fum_upscaler_family *const families[] = {&fum_upscaler_rrdb,
@@ -22,8 +24,19 @@ static bool recognise(struct fum_upscaler_net *net) {
     return false;
 }
 
+// Refuses what may be a diffusion model that enlarges, such as Stable Diffusion's x4 upscaler, and
+// names the command that draws with one.
+static enum fum_result refuse_model(const char *path, const char *what, struct fum_error *err) {
+    return fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                         "%s: %s, not a network such as an ESRGAN. A diffusion model that "
+                         "enlarges draws by: fumarole generate -m MODEL -i IMAGE -p TEXT",
+                         path, what);
+}
+
 enum fum_result fum_upscaler_net_read(struct fum_upscaler_net *net, struct fum_error *err) {
     if (recognise(net)) return FUM_OK;
+    if (fum_loader_find(net->loader, "model.diffusion_model.time_embed.0.weight"))
+        return refuse_model(fum_loader_path(net->loader), "a diffusion model", err);
     return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                          "%s: not an upscaler that fumarole knows: ESRGAN (RRDB) or SRVGG compact",
                          fum_loader_path(net->loader));
@@ -32,6 +45,9 @@ enum fum_result fum_upscaler_net_read(struct fum_upscaler_net *net, struct fum_e
 enum fum_result fum_upscaler_net_open(struct fum_upscaler_net *net, const char *path,
                                       struct fum_error *err) {
     *net = (struct fum_upscaler_net){0};
+    enum fum_file_kind kind = FUM_FILE_NONE;
+    if (!fum_file_look(path, &kind, NULL) && kind == FUM_FILE_FOLDER)
+        return refuse_model(path, "a folder", err);
     enum fum_result result = fum_loader_open(&net->loader, path, err);
     if (!result) result = fum_upscaler_net_read(net, err);
     if (result) fum_upscaler_net_close(net);

@@ -5,7 +5,7 @@
 
 net=$FUM_TEST_DATA/upscalers/srvgg_x2.safetensors
 python3 - <<'END'
-import struct, zlib
+import json, struct, zlib
 
 
 def chunk(kind, data):
@@ -17,6 +17,8 @@ for name in ("a.bin", "b.bin"):
     open(name, "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 30, 8, 2, 0, 0, 0)) +
                            chunk(b"tEXt", b"parameters\0a pale horse\nSteps: 2") +
                            chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
+header = json.dumps({"model.diffusion_model.time_embed.0.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})
+open("x4.safetensors", "wb").write(struct.pack("<Q", len(header)) + header.encode() + bytes(4))
 END
 
 expect 2 'name its file with -m' upscale a.bin
@@ -24,6 +26,11 @@ expect 2 'name the pictures' upscale -m "$net"
 expect 2 'must end in' upscale -m "$net" a.bin -o large
 expect 2 'one file' upscale -m "$net" a.bin a.bin -o large
 expect 1 'nowhere.pth' upscale -m nowhere.pth a.bin
+draws='a folder, not a network .* fumarole generate -m MODEL -i IMAGE'
+expect 1 "$draws" upscale -m "$FUM_TEST_DATA/model-x2" a.bin
+expect 1 'a diffusion model, not a network .* fumarole generate' upscale -m x4.safetensors a.bin
+expect 1 "$draws" generate -m "$FUM_TEST_DATA/model-sd1" "a horse" --upscale-model "$FUM_TEST_DATA/model-x4"
+expect 1 "$draws" generate -m "$FUM_TEST_DATA/model-sd1" "a horse" --steps 2 --hires --hires-upscaler "$FUM_TEST_DATA/model-x2"
 expect 1 'not an upscaler' upscale -m "$FUM_TEST_DATA/upscalers/golden.safetensors" a.bin
 expect 1 'nowhere.png' upscale -m "$net" nowhere.png
 
