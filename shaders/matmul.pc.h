@@ -16,5 +16,6 @@ PUSH_CONSTANTS(fum_matmul_push) {
     // Row operand of flat row i: row_begin + (row_phase + i) / row_share; row_share 0: the first.
     uint row_begin, row_phase, row_share;
     float scale;
-    uint zero; // for touch.glsl
+    uint zero;        // for touch.glsl
+    uint panel_quads; // columns of w lie in panels of so many quads, one after the other
 };

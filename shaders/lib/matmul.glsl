@@ -5,6 +5,7 @@
 
 uint x_at[FETCHES]; // where the rows of x start
 uint w_at;          // where the batch of w starts
+uint w_first[COLS]; // quad of w where each column starts
 
 void find_block(out uint tile_m, out uint tile_n) {
     uint tile = group_index(), rest = tile / tiles_m;
@@ -50,15 +51,15 @@ void load_transposed(uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, ou
     w3 = b[3];
 }
 
-void load_w(uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
+void load_w(uint k, uint c, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
     if (TRANSPOSED != 0u) {
-        load_transposed(k, col, w0, w1, w2, w3);
+        load_transposed(k, col[c], w0, w1, w2, w3);
     } else {
-        uint i = w_at + 4u * k * n_quads + col;
+        uint i = w_first[c] + 4u * k * panel_quads;
         w0 = w_load(i);
-        w1 = w_load(i + n_quads);
-        w2 = w_load(i + 2u * n_quads);
-        w3 = w_load(i + 3u * n_quads);
+        w1 = w_load(i + panel_quads);
+        w2 = w_load(i + 2u * panel_quads);
+        w3 = w_load(i + 3u * panel_quads);
     }
 }
 
@@ -72,10 +73,9 @@ void add_tail() {
         if (TRANSPOSED != 0u) {
             load_transposed(k, col[c], w0, w1, w2, w3);
         } else {
-            uint i = w_at + col[c];
-            w0 = w_load(i + 4u * k * n_quads);
-            w1 = w_load(i + min(4u * k + 1u, last) * n_quads);
-            w2 = w_load(i + min(4u * k + 2u, last) * n_quads);
+            w0 = w_load(w_first[c] + 4u * k * panel_quads);
+            w1 = w_load(w_first[c] + min(4u * k + 1u, last) * panel_quads);
+            w2 = w_load(w_first[c] + min(4u * k + 2u, last) * panel_quads);
         }
         gemm_add(c, w0, left > 1u ? w1 : vec4(0.0), left > 2u ? w2 : vec4(0.0), vec4(0.0));
     }
@@ -83,11 +83,12 @@ void add_tail() {
 
 void sum_block() {
     w_at = w_skip + w_batch(batch) * (TRANSPOSED != 0u ? n_size * k_quads : k_size * n_quads);
+    EACH_COL(c) w_first[c] = w_at + col[c] / panel_quads * panel_quads * k_size + col[c] % panel_quads;
     for (uint k = 0u; k < k_size / 4u; k++) {
         EACH_FETCH(f) a[f] = x_load(x_at[f] + k);
         EACH_COL(c) {
             vec4 w0, w1, w2, w3;
-            load_w(k, col[c], w0, w1, w2, w3);
+            load_w(k, c, w0, w1, w2, w3);
             gemm_add(c, w0, w1, w2, w3);
         }
     }

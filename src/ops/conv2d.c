@@ -171,6 +171,10 @@ extern const struct fum_op fum_op_conv2d_winograd, fum_op_conv2d_gradient_kernel
 static const struct fum_lowering lowerings[] = {
     {.op = &fum_op_conv2d_winograd,
      .from = &fum_packing_conv,
+     .to = &fum_packing_winograd_panels,
+     .choose = fum_winograd_choose_panels},
+    {.op = &fum_op_conv2d_winograd,
+     .from = &fum_packing_conv,
      .to = &fum_packing_winograd,
      .choose = fum_winograd_choose},
     {.op = &fum_op_conv2d_winograd,

@@ -4,10 +4,10 @@
 //     y = A^T [U (B^T d B)] A with U = G g G^T
 // F(4x4, 3x3) needs a quarter of conv2d's multiplications, but two passes over the image and a
 // weight four times as large. F(2x2, 3x3) needs 4/9 of the multiplications and a weight 16/9 as
-// large. The weight is U itself, [36, in, out] or [16, in, out], in f32 or f16. It is packed so
-// when the model loads (weights/winograd.c). A weight that changes, [3, 3, in, out], is transformed
-// in each call. V = B^T d B, products and sums are f32 for every storage type. Other inputs and
-// settings are conv2d's.
+// large. The weight is U itself, [36, in, out] or [16, in, out], in f32 or f16, or in panels of
+// outputs, [36, out / 32, in, 32]. It is packed so when the model loads (weights/winograd.c). A
+// weight that changes, [3, 3, in, out], is transformed in each call. V = B^T d B, products and sums
+// are f32 for every storage type. Other inputs and settings are conv2d's.
 
 #include "base/alloc.h"
 #include "base/macros.h"
@@ -40,7 +40,13 @@ static struct fum_conv conv_of(const struct fum_op_call *call) {
 
 // True if the weight is not transformed yet.
 static bool transforms(const struct fum_op_call *call) {
-    return call->in[FUM_GEMM_W].shape.rank == 4;
+    const struct fum_shape *w = &call->in[FUM_GEMM_W].shape;
+    return w->rank == 4 && w->dim[0] == 3;
+}
+
+// True if U lies in panels of outputs.
+static bool in_panels(const struct fum_desc *u) {
+    return u->shape.rank == 4;
 }
 
 // Returns the side of the output's tiles, by the points of a tile that U has or by the image. 0:
@@ -65,17 +71,20 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
     bool taps = w->rank == 4 && w->dim[0] == 3 && w->dim[1] == 3 && w->dim[2] == x->dim[3] &&
                 call->in[1].dtype == call->in[0].dtype;
-    bool points = w->rank == 3 && (w->dim[0] == 36 || w->dim[0] == 16) && w->dim[1] == x->dim[3] &&
+    bool panels = w->rank == 4 && !taps && w->dim[3] == FUM_PACK_PANEL;
+    bool points = (w->rank == 3 || panels) && (w->dim[0] == 36 || w->dim[0] == 16) &&
+                  w->dim[w->rank - 2] == x->dim[3] &&
                   (call->in[1].dtype == FUM_F32 || call->in[1].dtype == FUM_F16);
     if (x->rank != 4 || (!taps && !points))
         return fum_refuse(why, "x must be [batch, height, width, in] and w [36, in, out] or [16, "
-                               "in, out] in f32 or f16, or [3, 3, in, out] of x's type");
+                               "in, out], or these in panels, in f32 or f16, or [3, 3, in, out] "
+                               "of x's type");
     if (call->attr[FUM_CONV_STRIDE] != 1 || call->attr[FUM_CONV_PAD] != 1 ||
         fum_conv_pad_width(call->attr) != 1 || call->attr[FUM_CONV_PAD_END_EXTRA] != 0)
         return fum_refuse(why, "only stride 1 and padding 1 go by tiles");
     int64_t up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1;
-    call->out.shape =
-        (struct fum_shape){4, {x->dim[0], x->dim[1] * up, x->dim[2] * up, fum_shape_channels(w)}};
+    int64_t outputs = panels ? w->dim[1] * FUM_PACK_PANEL : fum_shape_channels(w);
+    call->out.shape = (struct fum_shape){4, {x->dim[0], x->dim[1] * up, x->dim[2] * up, outputs}};
     call->out.dtype = call->in[0].dtype;
     return fum_conv_infer_norm(call, why) && fum_gemm_infer_epilogue(call, 2, why);
 }
@@ -124,6 +133,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
                       ? fum_winograd_transform(&call->in[FUM_GEMM_W].shape, tile, in[FUM_GEMM_W])
                       : NULL;
     const double *u = own ? own : in[FUM_GEMM_W];
+    bool panels = !own && in_panels(&call->in[FUM_GEMM_W]);
+    int64_t panel = panels ? FUM_PACK_PANEL : c.out_c;
     int64_t tiles_y = FUM_DIV_UP(c.out_h, tile), tiles_x = FUM_DIV_UP(c.out_w, tile);
     point_grid *v = fum_calloc((size_t)c.in_c + 1, sizeof *v), m, y;
     for (int64_t t = 0; v && t < c.batches * tiles_y * tiles_x; t++) {
@@ -135,7 +146,8 @@ static void reference(const struct fum_op_call *call, const double *const *in, d
             for (int64_t p = 0; p < taps * taps; p++) {
                 double sum = 0;
                 for (int64_t k = 0; k < c.in_c; k++)
-                    sum += v[k][p / taps][p % taps] * u[(p * c.in_c + k) * c.out_c + n];
+                    sum += v[k][p / taps][p % taps] *
+                           u[p * c.in_c * c.out_c + (n / panel * c.in_c + k) * panel + n % panel];
                 m[p / taps][p % taps] = sum;
             }
             both_sides(tile == 4 ? AT4 : AT2, tile, taps, m, y);
@@ -254,18 +266,20 @@ static bool add_products(struct fum_dispatches *list, const struct work *w) {
         else
             kernels.matmul = "matmul_half";
     }
-    int64_t each = FUM_MIN(w->points, fum_rows_per_binding(list->info, u) / c->in_c);
+    int64_t u_rows = fum_shape_rows(&u->shape) / w->points; // of a point
+    int64_t each = FUM_MIN(w->points, fum_rows_per_binding(list->info, u) / FUM_MAX(u_rows, 1));
     uint64_t v_each = w->v_bytes / (uint64_t)w->points, m_each = w->m_bytes / (uint64_t)w->points;
     uint64_t m_first = w->u_bytes + align(list, w->v_bytes);
     if (each < 1) return fum_refuse_size(&list->why, list->info, "one point of the weight");
     for (int64_t p = 0; p < w->points; p += each) {
         uint64_t from = (uint64_t)p, count = (uint64_t)FUM_MIN(each, w->points - p);
-        const struct fum_rows rows = {u, p * c->in_c, (int64_t)count * c->in_c};
+        const struct fum_rows rows = {u, p * u_rows, (int64_t)count * u_rows};
         struct fum_gemm_product product = {.kernels = &kernels,
                                            .batches = (int64_t)count,
                                            .rows = w->tiles,
                                            .k = c->in_c,
                                            .n = c->out_c,
+                                           .panels = in_panels(u),
                                            .scale = 1};
         product.x = scratch_window(list, false, w->u_bytes + from * v_each, count * v_each,
                                    &product.x_skip);

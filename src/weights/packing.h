@@ -10,6 +10,10 @@
 #include "base/why.h"
 #include "weights/weight.h"
 
+// Columns of a panel: two cache lines of f32, and what the lanes of a CPU driver's kernel read of a
+// row.
+enum { FUM_PACK_PANEL = 32 };
+
 struct fum_block_type;
 struct fum_coded;
 
@@ -63,7 +67,8 @@ struct fum_packing {
 };
 
 extern const struct fum_packing fum_packing_plain, fum_packing_linear, fum_packing_conv,
-    fum_packing_winograd, fum_packing_winograd_gradient;
+    fum_packing_panels, fum_packing_winograd, fum_packing_winograd_panels,
+    fum_packing_winograd_gradient;
 #define FUM_QUANTISED(name) extern const struct fum_packing fum_packing_##name;
 #include "weights/quantised.def"
 #undef FUM_QUANTISED

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Kernels of 3x3 convolutions as Winograd's method reads them (Lavin and Gray 2016): U = G g G^T.
 // F(4x4, 3x3) has 36 points, F(2x2, 3x3) has 16. [out, in, 3, 3] in files, [points, in, out]
-// packed: row point * channels + channel holds that point of all outputs. The gradient by the image
-// is a convolution of dy with the flipped kernel, whose channels are the file's outputs.
+// packed: row point * channels + channel holds that point of all outputs. In panels of outputs they
+// are [points, panels, in, FUM_PACK_PANEL]. The gradient by the image is a convolution of dy with
+// the flipped kernel, whose channels are the file's outputs.
 #include "base/dtype.h"
 #include "base/macros.h"
 #include "weights/transpose.h"
@@ -16,6 +17,13 @@ static struct fum_view file_view(const struct fum_shape *shape) {
     const int64_t *d = shape->dim;
     if (shape->rank != 3 || (d[0] != 36 && d[0] != 16)) return (struct fum_view){0};
     return (struct fum_view){.rank = 4, .dim = {d[2], d[1], 3, 3}};
+}
+
+static struct fum_view panels_file_view(const struct fum_shape *shape) {
+    const int64_t *d = shape->dim;
+    if (shape->rank != 4 || (d[0] != 36 && d[0] != 16) || d[3] != FUM_PACK_PANEL)
+        return (struct fum_view){0};
+    return (struct fum_view){.rank = 4, .dim = {d[1] * d[3], d[2], 3, 3}};
 }
 
 static struct fum_view gradient_file_view(const struct fum_shape *shape) {
@@ -48,15 +56,19 @@ static void transform_point(int64_t points, int64_t p, float (*g)[OUTPUTS], floa
 static void pack_channel(const struct fum_pack_job *job, float (*g)[OUTPUTS], int64_t channel,
                          int64_t o) {
     const struct fum_pack_target *to = &job->to;
-    int64_t points = job->shape->dim[0], channels = job->shape->dim[1];
-    int64_t wide = FUM_MIN(job->columns - o, OUTPUTS);
+    const struct fum_shape *shape = job->shape;
+    int64_t points = shape->dim[0], channels = shape->dim[shape->rank - 2];
+    int64_t wide = FUM_MIN(job->columns - o, OUTPUTS),
+            panel = shape->rank == 4 ? o / FUM_PACK_PANEL : 0;
+    int64_t rows = fum_shape_rows(shape) / points; // of a point
     size_t size = fum_dtype_size(to->type);
     float u[OUTPUTS];
-    for (int64_t p = to->first / channels; p <= (to->first + to->count - 1) / channels; p++) {
-        int64_t row = p * channels + channel - to->first;
+    for (int64_t p = to->first / rows; p <= (to->first + to->count - 1) / rows; p++) {
+        int64_t row = p * rows + panel * channels + channel - to->first;
         if (row < 0 || row >= to->count) continue;
         transform_point(points, p, g, u);
-        uint8_t *packed = (uint8_t *)to->data + (size_t)(row * to->row_elements + o) * size;
+        int64_t column = shape->rank == 4 ? o % FUM_PACK_PANEL : o;
+        uint8_t *packed = (uint8_t *)to->data + (size_t)(row * to->row_elements + column) * size;
         if (to->type == FUM_F32)
             memcpy(packed, u, (size_t)wide * size);
         else
@@ -66,7 +78,7 @@ static void pack_channel(const struct fum_pack_job *job, float (*g)[OUTPUTS], in
 
 static void pack_rows(const struct fum_pack_job *job) {
     float values[OUTPUTS * FUM_PACK_STRIDE], g[9][OUTPUTS] = {{0}};
-    int64_t channels = job->shape->dim[1];
+    int64_t channels = job->shape->dim[job->shape->rank - 2];
     if (!channels || !job->to.count) return;
     for (int64_t o = 0; o < job->columns; o += OUTPUTS) {
         int64_t wide = FUM_MIN(job->columns - o, OUTPUTS);
@@ -83,6 +95,12 @@ static void pack_rows(const struct fum_pack_job *job) {
             }
         }
     }
+}
+
+static void pack_panels(const struct fum_pack_job *job) {
+    struct fum_pack_job all = *job;
+    all.columns = job->shape->dim[1] * FUM_PACK_PANEL;
+    pack_rows(&all);
 }
 
 // Packs flipped kernels. A channel is a row of the file, whose runs of nine are the taps of its
@@ -104,6 +122,13 @@ const struct fum_packing fum_packing_winograd = {
     .file_view = file_view,
     .transposed = true,
     .rows = pack_rows,
+};
+
+const struct fum_packing fum_packing_winograd_panels = {
+    .name = "winograd_panels",
+    .file_view = panels_file_view,
+    .whole = true,
+    .rows = pack_panels,
 };
 
 const struct fum_packing fum_packing_winograd_gradient = {

@@ -310,12 +310,77 @@ static void winograd_of_flipped_kernels_matches(void **state) {
     flipped_winograd_matches(16);
 }
 
+// Checks that every panel of `panels` holds its columns of the same weight without panels. It comes
+// from memory, by ranges of rows that begin and end within a panel, and from a file.
+static void panels_match(const struct fum_weight *plain, const struct fum_weight *panels,
+                         struct fum_view view) {
+    enum { MOST = 36 * 320 * 96 };
+    static float want[MOST], got[MOST];
+    const char *path = "weights-packing-panels.bin"; // beside the test
+    struct fum_file *bytes = NULL;
+    const struct fum_shape *shape = &panels->desc.shape;
+    const int64_t count = fum_shape_count(shape), rows = fum_shape_rows(shape), each = 50;
+    int64_t inputs = shape->dim[shape->rank - 2], wide = shape->dim[shape->rank - 3];
+    struct fum_why why;
+    struct fum_error err = {0};
+    assert_true(count <= MOST && fum_packing_check(panels, &view, &why));
+    const struct fum_pack_target all = {want, FUM_F32, wide * 32, 0, rows / wide};
+    fum_pack_rows(plain, &view, &all);
+    for (int pass = 0; pass < 2; pass++) {
+        memset(got, 0, sizeof got);
+        for (int64_t first = 0; first < rows && !pass; first += each)
+            fum_pack_rows(panels, &view,
+                          &(struct fum_pack_target){got + first * 32, FUM_F32, 32, first,
+                                                    FUM_MIN(rows - first, each)});
+        if (pass) {
+            FILE *out = fopen(path, "wb");
+            size_t size = (size_t)fum_view_count(&view) * sizeof(float);
+            assert_true(out && fwrite(view.data, size, 1, out) == 1 && !fclose(out));
+            assert_int_equal(fum_file_open(&bytes, path, NULL), FUM_OK);
+            view.file = bytes;
+            view.data = NULL;
+            const struct fum_pack_target to = {.data = got, .type = FUM_F32, .row_elements = 32};
+            if (fum_pack_tensor(panels, &view, &to, &err)) fail_msg("%s", err.text);
+        }
+        for (int64_t i = 0; i < count; i++) {
+            int64_t row = i / 32, point = row / inputs / wide, panel = row / inputs % wide,
+                    column = panel * 32 + i % 32;
+            assert_true(got[i] == want[(point * inputs + row % inputs) * wide * 32 + column]);
+        }
+    }
+    fum_file_close(&bytes);
+    remove(path);
+}
+
+static void panels_hold_the_same_columns(void **state) {
+    (void)state;
+    enum { IN = 311, OUT = 96 };
+    static float data[OUT * IN * 9];
+    for (int i = 0; i < OUT * IN * 9; i++) data[i] = (float)(i % 1021);
+    const struct fum_view matrix = {.dtype = FUM_F32, .rank = 2, .dim = {OUT, IN}, .data = data};
+    const struct fum_view taps = {
+        .dtype = FUM_F32, .rank = 4, .dim = {OUT, IN, 3, 3}, .data = data};
+    const struct fum_weight linear = {.desc = {{2, {IN, OUT}}, FUM_F32},
+                                      .packing = &fum_packing_linear},
+                            panels = {.desc = {{3, {OUT / 32, IN, 32}}, FUM_F32},
+                                      .packing = &fum_packing_panels};
+    panels_match(&linear, &panels, matrix);
+    for (int points = 16; points <= 36; points += 20) {
+        const struct fum_weight plain = {.desc = {{3, {points, IN, OUT}}, FUM_F32},
+                                         .packing = &fum_packing_winograd},
+                                in_panels = {.desc = {{4, {points, OUT / 32, IN, 32}}, FUM_F32},
+                                             .packing = &fum_packing_winograd_panels};
+        panels_match(&plain, &in_panels, taps);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(linear_weights_match_their_definition),
                                        cmocka_unit_test(factors_of_rows_are_applied),
                                        cmocka_unit_test(q8_matches_its_definition),
                                        cmocka_unit_test(q8_packs_a_convolution_tap_by_tap),
                                        cmocka_unit_test(winograd_matches_its_definition),
-                                       cmocka_unit_test(winograd_of_flipped_kernels_matches)};
+                                       cmocka_unit_test(winograd_of_flipped_kernels_matches),
+                                       cmocka_unit_test(panels_hold_the_same_columns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

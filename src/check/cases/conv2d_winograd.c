@@ -16,6 +16,11 @@
     { .shape = FUM_DIMS(points, in, out), .type = FUM_CASE_F32 }
 #define U16(points, in, out) \
     { .shape = FUM_DIMS(points, in, out), .type = FUM_CASE_F16 }
+// The same in panels of 32 outputs.
+#define P32(points, panels, in) \
+    { .shape = FUM_DIMS(points, panels, in, 32), .type = FUM_CASE_F32 }
+#define P16(points, panels, in) \
+    { .shape = FUM_DIMS(points, panels, in, 32), .type = FUM_CASE_F16 }
 // The sums of F(4x4) over normal values would leave f16's range.
 #define TINY(points, in, out) \
     { .shape = FUM_DIMS(points, in, out), .fill = FUM_FILL_TINY, .type = FUM_CASE_F32 }
@@ -91,6 +96,13 @@
         .bench = true                                                                   \
     }
 
+#define BENCH_PANELS(tile, points, batch, size, from, to)                                        \
+    {                                                                                            \
+        .types = 1 << FUM_F32, .name = tile ": 3x3 " #from " to " #to " at " #size ", panels",   \
+        .in = {X(batch, size, size, from), P32(points, (to) / 32, from), X(to)}, .attrs = {PAD}, \
+        .bench = true                                                                            \
+    }
+
 enum { F32 = 1 << FUM_F32, NOT_F32 = 1 << FUM_F16 | 1 << FUM_BF16 };
 static const struct fum_op_case cases[] = {
     CASES("F4", 36, "", 0, U32),
@@ -103,6 +115,25 @@ static const struct fum_op_case cases[] = {
      .name = "F2 f16",
      .in = {X(1, 7, 9, 31), U16(16, 31, 35), X(35)},
      .attrs = {PAD}},
+    {.name = "F4 panels, edges of tiles",
+     .in = {X(1, 7, 9, 31), P32(36, 3, 31), X(96)},
+     .attrs = {PAD}},
+    {.types = F32,
+     .name = "F2 panels, all epilogues",
+     .in = {X(2, 9, 6, 32), P32(16, 2, 32), X(64), X(2, 1, 1, 64), X(2, 9, 6, 64)},
+     .attrs = {PAD, {"act", FUM_ACT_SILU}}},
+    {.types = NOT_F32,
+     .name = "F2 panels f16",
+     .in = {X(1, 7, 9, 31), P16(16, 2, 31), X(64)},
+     .attrs = {PAD}},
+    {.types = F32,
+     .name = "F4 panels: products in parts",
+     .in = {X(1, 4, 4, 32), P32(36, 2, 32)},
+     .attrs = {PAD},
+     .max_binding = 32768},
+    BENCH_PANELS("F4", 36, 2, 32, 320, 320),
+    BENCH_PANELS("F2", 16, 2, 16, 640, 640),
+    BENCH_PANELS("F2", 16, 2, 8, 1280, 1280),
     {.name = "taps, one tile", .in = {X(1, 2, 2, 8), X(3, 3, 8, 12)}, .attrs = {PAD}},
     {.name = "taps, edges of tiles, odd channels",
      .in = {X(1, 7, 9, 31), X(3, 3, 31, 35), X(35)},

@@ -7,6 +7,11 @@
     { {0}, 0, 0, 0 }
 #define BENCH(m, k, n) \
     { .name = #m " x " #k " x " #n, .in = {X(m, k), X(k, n)}, .bench = true }
+#define BENCH_PANELS(m, k, n)                                                           \
+    {                                                                                   \
+        .name = #m " x " #k " x " #n " in panels", .in = {X(m, k), X((n) / 32, k, 32)}, \
+        .attrs = {{"panels", 1}}, .bench = true                                         \
+    }
 #define BENCH_QUANTISED(m, k, n) \
     { .name = #m " x " #k " x " #n, .in = {X(m, k), X(k, n)}, .bench = true, .quantised = true }
 
@@ -123,10 +128,34 @@ static const struct fum_op_case cases[] = {
      .in = {X(700, 20), X(20, 48), X(48)},
      .attrs = {{"gate", FUM_ACT_GELU}},
      .max_binding = 16384},
+    {.name = "panels, 37 x 30 x 96",
+     .in = {X(37, 30), X(3, 30, 32), X(96), NONE, X(37, 96)},
+     .attrs = {{"panels", 1}, {"act", FUM_ACT_SILU}}},
+    {.name = "panels, one x, row for all",
+     .in = {X(1, 18, 12), X(2, 12, 32), NONE, X(1, 1, 64)},
+     .attrs = {{"panels", 1}}},
+    {.name = "panels, gated",
+     .in = {X(2, 33, 12), X(4, 12, 32), X(128)},
+     .attrs = {{"panels", 1}, {"gate", FUM_ACT_GELU}}},
+    {.name = "panels, windows of rows",
+     .in = {X(700, 20), X(2, 20, 32), X(64)},
+     .attrs = {{"panels", 1}},
+     .max_binding = 16384},
+    {.name = "panels, 100 x 1280 x 640: two quads a lane",
+     .in = {X(100, 1280), X(20, 1280, 32), X(640)},
+     .attrs = {{"panels", 1}},
+     .types = 1 << FUM_F32},
+    {.name = "panels, k 0: the bias alone",
+     .in = {X(3, 0), X(1, 0, 32), X(32)},
+     .attrs = {{"panels", 1}}},
     {.name = "gated, 4096 x 320 x 2560",
      .in = {X(4096, 320), X(320, 2560), X(2560)},
      .attrs = {{"gate", FUM_ACT_GELU}},
      .bench = true},
+    BENCH(512, 2560, 640),
+    BENCH_PANELS(512, 2560, 640),
+    BENCH(512, 640, 640),
+    BENCH_PANELS(512, 640, 640),
     BENCH(1024, 1024, 1024),
     BENCH(4096, 4096, 4096),
     // UNets: projections and feed-forward of 64x64, 32x32, 16x16 tokens; XL has 64x64 of 640 and

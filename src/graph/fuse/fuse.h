@@ -50,7 +50,7 @@ struct fum_lowering {
     const struct fum_op *op;             // NULL ends a list
     const struct fum_packing *from, *to; // of input 1, a weight; NULL: it is none and stays
     const struct fum_op *through;        // computes input 1 from that weight; NULL: input 1 is it
-    const char *clears;                  // setting that becomes 0; may be NULL
+    const char *clears, *sets;           // settings that become 0 and 1; may be NULL
     // True if the device can run it and is faster so. Sets *weight to what input 1 becomes.
     bool (*choose)(const struct fum_lowering_site *site, struct fum_desc *weight);
 };

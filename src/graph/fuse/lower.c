@@ -51,6 +51,7 @@ static bool apply(const struct fum_lowering *lowering, struct fum_lowering_site 
     node->in[1] = packed;
     node->op = lowering->op;
     if (lowering->clears) node->attr[fum_op_attr_index(node->op, lowering->clears)] = 0;
+    if (lowering->sets) node->attr[fum_op_attr_index(node->op, lowering->sets)] = 1;
     return true;
 }
 

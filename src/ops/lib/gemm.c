@@ -99,6 +99,7 @@ int64_t fum_gemm_rows_that_fit(const struct fum_op_call *call, const struct fum_
 
 int64_t fum_gemm_weight_rows(const struct fum_gemm *g) {
     if (g->quantised) return g->k / g->quantised->block->terms * g->quantised->block->rows;
+    if (g->panels) return g->n / FUM_PACK_PANEL * g->k;
     return g->transposed ? g->n : g->k;
 }
 
@@ -197,6 +198,11 @@ static void bind_part(const struct job *job, struct fum_dispatch *d, const struc
     if (d->texels) d->texels |= 1u << fum_emit_again(d);
 }
 
+// Returns the quads of a row of w that lie together.
+static uint32_t panel_quads(bool panels, int64_t n) {
+    return panels ? FUM_PACK_PANEL / 4 : (uint32_t)FUM_DIV_UP(n, 4);
+}
+
 static bool add_part(const struct job *job, const struct fum_part *part) {
     const struct fum_gemm *g = job->gemm;
     const struct fum_op_call *call = job->call;
@@ -235,6 +241,7 @@ static bool add_part(const struct job *job, const struct fum_part *part) {
         .row_phase = added.phase,
         .row_share = added.share,
         .scale = (float)g->scale,
+        .panel_quads = panel_quads(g->panels, g->n),
     };
     bind_part(job, d, part, &push);
     FUM_EMIT_PUSH(d, push);
@@ -285,6 +292,7 @@ bool fum_gemm_emit_product(struct fum_dispatches *list, const struct fum_gemm_pr
         .w_share = 1,
         .w_batches = (uint32_t)p->batches,
         .scale = (float)p->scale,
+        .panel_quads = panel_quads(p->panels, p->n),
     };
     FUM_EMIT_PUSH(d, push);
     return true;

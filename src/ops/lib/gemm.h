@@ -90,6 +90,7 @@ struct fum_gemm {
     bool x_shared;     // all batches have the same x, which has no batches of its own
     int64_t row_share; // output rows that share a row of the row operand
     bool transposed;
+    bool panels; // w is [n / FUM_PACK_PANEL, k, FUM_PACK_PANEL]
     enum fum_act act;
     double scale;
     // not none: the n columns are values and then their gates, out = value gate(gate), n / 2 wide
@@ -131,7 +132,7 @@ bool fum_gemm_dispatch_by(const struct fum_gemm_kernels *kernels, const struct f
 struct fum_gemm_product {
     const struct fum_gemm_kernels *kernels;
     int64_t batches, rows, k, n;
-    bool transposed;
+    bool transposed, panels;
     double scale;
     struct fum_dispatch_bind x, w, y;
     uint32_t x_skip, w_skip, y_skip;

@@ -122,6 +122,16 @@ bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *
     return true;
 }
 
+// Keeps a training's weights as they are: its calls transform their own, which lie in rows.
+bool fum_winograd_choose_panels(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    if (site->trains || fum_shape_channels(&site->weight->shape) % FUM_PACK_PANEL ||
+        !fum_winograd_choose(site, weight))
+        return false;
+    const int64_t *u = weight->shape.dim;
+    weight->shape = (struct fum_shape){4, {u[0], u[2] / FUM_PACK_PANEL, u[1], FUM_PACK_PANEL}};
+    return true;
+}
+
 // Requires a kernel of 3x3 taps with as many channels. A call that suits has stride 1 and padding
 // 1, so that kernel is the convolution's, flipped.
 bool fum_winograd_choose_gradient(const struct fum_lowering_site *site, struct fum_desc *weight) {

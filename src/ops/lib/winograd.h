@@ -6,7 +6,9 @@
 
 #include "ops/lib/conv2d.h"
 
-// Chooses the lowering of conv2d to conv2d_winograd, see struct fum_lowering.
+// Chooses the lowering of conv2d to conv2d_winograd, see struct fum_lowering. The first has U in
+// panels.
+bool fum_winograd_choose_panels(const struct fum_lowering_site *site, struct fum_desc *weight);
 bool fum_winograd_choose(const struct fum_lowering_site *site, struct fum_desc *weight);
 // Does the same for a kernel that conv2d_gradient_kernel makes of a weight.
 bool fum_winograd_choose_gradient(const struct fum_lowering_site *site, struct fum_desc *weight);

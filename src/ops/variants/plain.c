@@ -196,6 +196,7 @@ const struct fum_variant fum_variant_plain = {
     .conv2d = conv2d,
     .normalises = true,
     .gates = true,
+    .panels = true,
     .attention = attention,
     .weight_gradient = weight_gradient,
 };

@@ -133,6 +133,7 @@ const struct fum_variant fum_variant_texel = {
     .matmul = matmul,
     .conv2d = conv2d,
     .gates = true,
+    .panels = true,
     .attention = attention,
     .weight_gradient = weight_gradient,
 };

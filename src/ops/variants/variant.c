@@ -62,7 +62,8 @@ static bool matmul(const struct fum_variant *v, const struct fum_op_call *call, 
                    struct fum_dispatches *list) {
     const struct fum_gemm *gemm = sizes;
     return v->matmul && fum_variant_takes(v, gemm->quantised) &&
-           (v->gates || gemm->gate == FUM_ACT_NONE) && v->matmul(call, gemm, list);
+           (v->gates || gemm->gate == FUM_ACT_NONE) && (v->panels || !gemm->panels) &&
+           v->matmul(call, gemm, list);
 }
 
 static bool conv2d(const struct fum_variant *v, const struct fum_op_call *call, const void *sizes,
