@@ -38,6 +38,7 @@ static int read_sizes(struct fum_config *c, const char *key, int *sizes) {
 static void read_layers(struct fum_config *c, struct fum_autoencoder *a) {
     a->conv = !strcmp(fum_config_string(c, "arch", "mlp"), "conv");
     a->chain = fum_config_has(c, "levels");
+    if (a->chain && a->classes) fum_config_fail(c, "classes", "must be 0 beside \"levels\"");
     if (!fum_config_has(c, "latent")) fum_config_fail(c, "latent", "is missing");
     if (a->chain) {
         a->hidden[0] = fum_config_int(c, "hidden", 1, 1, MAX_WIDTH);

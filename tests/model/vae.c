@@ -2,6 +2,7 @@
 // AutoencoderKL both ways against diffusers', block by block.
 #include "golden.h"
 
+#include "model/autoencoder.h"
 #include "model/vae.h"
 
 #include <math.h>
@@ -125,9 +126,28 @@ static void refusals(void **state) {
     }
 }
 
+// Checks that classes are refused: the mean of one is as long as one latent, and a chain draws all.
+static void a_chain_has_no_classes(void **state) {
+    (void)state;
+    static const char *const texts[] = {"", ",\"classes\":1"};
+    for (int i = 0; i < 2; i++) {
+        char text[256];
+        struct fum_autoencoder config;
+        struct fum_error err = {0};
+        snprintf(text, sizeof text,
+                 "{\"image\":[1,8,8],\"levels\":2,\"hidden\":8,\"latent\":[4,2]%s}", texts[i]);
+        cJSON *json = cJSON_Parse(text);
+        assert_int_equal(fum_autoencoder_parse(&config, json, "config.json", &err),
+                         i ? FUM_ERR_FORMAT : FUM_OK);
+        if (i) assert_non_null(strstr(err.text, "classes"));
+        cJSON_Delete(json);
+    }
+}
+
 int main(int argc, char **argv) {
     golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {cmocka_unit_test(decoders), cmocka_unit_test(encoders),
-                                       cmocka_unit_test(scales), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(scales), cmocka_unit_test(refusals),
+                                       cmocka_unit_test(a_chain_has_no_classes)};
     return golden_end(cmocka_run_group_tests(tests, NULL, NULL));
 }
