@@ -104,6 +104,7 @@ FUM_API void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *
 // Returns FUM_OK, or the first error of building, which names the node and the shapes.
 FUM_API enum fum_result fum_graph_check(const fum_graph *graph, struct fum_error *err);
 
+// Returns what a value is. NULL has rank 0, FUM_DTYPE_UNKNOWN and no name.
 FUM_API struct fum_shape fum_tensor_shape(const fum_tensor *tensor);
 FUM_API enum fum_dtype fum_tensor_dtype(const fum_tensor *tensor);
 FUM_API const char *fum_tensor_name(const fum_tensor *tensor);

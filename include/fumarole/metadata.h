@@ -21,7 +21,7 @@ struct fum_metadata {
     // at most.
     const struct fum_metadata_field *fields;
     size_t num_fields;
-    // What fumarole needs to draw a PNG again, a JSON object; NULL: another program made it.
+    // What fumarole needs to draw it again, a JSON object; NULL: the picture carries none.
     const char *request;
 };
 

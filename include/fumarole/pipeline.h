@@ -78,7 +78,7 @@ struct fum_image {
     int latent_channels, latent_width, latent_height;
     const char *parameters; // as in a PNG's "parameters" text
     size_t parameters_bytes;
-    // UTF-8 that a PNG carries beside them, from which a program draws it again; NULL: none. The
+    // UTF-8 that the file carries beside them, from which a program draws it again; NULL: none. The
     // library leaves it to the program.
     const char *request;
     int channels; // of a pixel: 3 for RGB, 1 for grey
@@ -327,7 +327,7 @@ FUM_API enum fum_result fum_generate_check(fum_pipeline *pipeline,
                                            const struct fum_generate_params *params,
                                            struct fum_error *err);
 
-// Finds the noise that DDIM draws the picture of a file from: a PNG of a size that the model can
+// Finds the noise that DDIM draws the picture of a file from, which is of a size that the model can
 // draw. The picture is encoded to the mean of its latents. Count, sampler and noise of `params` are
 // not used. A guidance of 0 is none, and a prompt of NULL the empty one. on_image gets the noise in
 // place of latents, and no pixels.
@@ -372,7 +372,7 @@ struct fum_noise_level {
     double beta, alpha_bar, snr; // snr: alpha_bar / (1 − alpha_bar)
 };
 
-// The forward process q(x_t | x_0) on the picture of a file, a PNG.
+// The forward process q(x_t | x_0) on the picture of a file.
 struct fum_diffuse_params {
     const char *path;
     const char *beta_schedule;   // see fum_beta_schedule_name; NULL: linear

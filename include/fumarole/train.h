@@ -77,9 +77,9 @@ struct fum_training_ranks {
     bool (*sum)(void *user, float *values, size_t count);
     void *user;
 };
-// Does the same as fum_training_create for one of several ranks, which is all they differ in. Rank
-// 0 alone writes files. train.batch is the batch of all ranks together. A run that on_step ends in
-// any rank ends in all, a step later. `ranks` is copied; NULL: this process trains alone.
+// Does the same as fum_training_create, for one of several ranks. Rank 0 alone writes files.
+// train.batch is the batch of all ranks together. A run that on_step ends in any rank ends in all,
+// a step later. `ranks` is copied; NULL: this process trains alone.
 FUM_API enum fum_result fum_training_create_ranked(fum_training **training, fum_device *device,
                                                    const struct fum_training_params *params,
                                                    const struct fum_training_ranks *ranks,
@@ -91,9 +91,9 @@ struct fum_training_size {
     uint64_t weights;     // that no update changes, with constants
     uint64_t parameters;  // that updates change, with the optimiser's numbers for each
 };
-// Checks all settings and files, and plans the step, that of the largest pictures if they have
-// several sizes. Nothing runs, nothing is written, so that the
-// device may be a planning-only one. Errors are those of fum_training_create.
+// Checks all settings and files, and plans the step: that of the largest pictures, if they have
+// several sizes. Nothing runs and nothing is written, so that the device may be a planning-only
+// one. Errors are those of fum_training_create.
 FUM_API enum fum_result fum_training_measure(struct fum_training_size *size, fum_device *device,
                                              const struct fum_training_params *params,
                                              struct fum_error *err);

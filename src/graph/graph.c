@@ -607,10 +607,11 @@ struct fum_shape fum_tensor_shape(const fum_tensor *tensor) {
 }
 
 enum fum_dtype fum_tensor_dtype(const fum_tensor *tensor) {
-    return tensor->desc.dtype;
+    return tensor ? tensor->desc.dtype : FUM_DTYPE_UNKNOWN;
 }
 
 const char *fum_tensor_name(const fum_tensor *tensor) {
+    if (!tensor) return NULL;
     return tensor->output ? tensor->output : tensor->name;
 }
 

@@ -64,6 +64,9 @@ static void wrong_graphs_are_refused_by_name(void **state) {
     fum_tensor *w = fum_graph_weight(g, "w", shape4(3, 3, 7, 8), FUM_PACK_CONV);
     fum_tensor *y = fum_graph_add(g, "conv2d", "down.conv", FUM_INPUTS(x, w), NULL);
     assert_null(y);
+    assert_int_equal(fum_tensor_shape(y).rank, 0);
+    assert_int_equal(fum_tensor_dtype(y), FUM_DTYPE_UNKNOWN);
+    assert_null(fum_tensor_name(y));
     assert_null(fum_graph_add(g, "silu", "later", FUM_INPUTS(y), NULL));
     assert_int_equal(fum_graph_check(g, &err), FUM_ERR_ARG);
     assert_non_null(strstr(err.text, "down.conv"));
