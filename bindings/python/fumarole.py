@@ -84,11 +84,13 @@ class Result(enum.IntEnum):
     ERR_UNSUPPORTED = -5
     ERR_DEVICE = -6
     ERR_CANCELLED = -7
+    ERR_NO_SPACE = -8
 
 
 _EXCEPTIONS: Mapping[int, Type[Error]] = {
     Result.ERR_ARG: ArgumentError, Result.ERR_NOMEM: OutOfMemory, Result.ERR_IO: FileError, Result.ERR_FORMAT: FormatError,
-    Result.ERR_UNSUPPORTED: Unsupported, Result.ERR_DEVICE: DeviceError, Result.ERR_CANCELLED: Cancelled}
+    Result.ERR_UNSUPPORTED: Unsupported, Result.ERR_DEVICE: DeviceError, Result.ERR_CANCELLED: Cancelled,
+    Result.ERR_NO_SPACE: FileError}
 
 
 # ---- choices; the names are those of the headers without their prefix ----

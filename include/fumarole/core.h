@@ -58,6 +58,7 @@ enum fum_result {
     FUM_ERR_UNSUPPORTED = -5, // well formed, but this build or device cannot do it
     FUM_ERR_DEVICE = -6,      // the driver failed, or the device was lost
     FUM_ERR_CANCELLED = -7,   // a callback requested to stop
+    FUM_ERR_NO_SPACE = -8,    // a full disk, or a quota or limit of a file's size, stopped a write
 };
 
 // Returns the name of a result, such as "out of memory". Never NULL.

@@ -21,8 +21,8 @@ extern "C" {
 // "-" is standard output.
 typedef struct fum_file_writer fum_file_writer;
 
-// Begins a file. Fails with FUM_ERR_IO, which names the path and the reason, or FUM_ERR_NOMEM.
-// *writer is then NULL.
+// Begins a file. Fails with FUM_ERR_IO, which names the path and the reason, FUM_ERR_NOMEM, or
+// FUM_ERR_NO_SPACE. *writer is then NULL.
 FUM_API enum fum_result fum_file_begin(fum_file_writer **writer, const char *path,
                                        struct fum_error *err);
 // Appends `bytes` bytes. After a failure only fum_file_abort makes sense.

@@ -27,6 +27,7 @@ const char *fum_result_name(enum fum_result result) {
     case FUM_ERR_UNSUPPORTED: return "unsupported";
     case FUM_ERR_DEVICE: return "device error";
     case FUM_ERR_CANCELLED: return "cancelled";
+    case FUM_ERR_NO_SPACE: return "no space on the disk";
     }
     return "unknown result";
 }

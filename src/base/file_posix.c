@@ -19,7 +19,9 @@
 #define READ_BYTES (UINT64_C(1) << 30)
 
 enum fum_result fum_system_error(struct fum_error *err, const char *doing, const char *path) {
-    return fum_error_set(err, FUM_ERR_IO, "cannot %s %s: %s", doing, path, strerror(errno));
+    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    return fum_error_set(err, full ? FUM_ERR_NO_SPACE : FUM_ERR_IO, "cannot %s %s: %s", doing, path,
+                         strerror(errno));
 }
 
 // Returns when the file last changed, in nanoseconds: within a second it may change twice.

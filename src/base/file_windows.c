@@ -37,7 +37,10 @@ enum fum_result fum_system_error(struct fum_error *err, const char *doing, const
         WideCharToMultiByte(CP_UTF8, 0, wide, (int)units, text, sizeof text - 1, NULL, NULL);
     text[bytes > 0 ? bytes : 0] = 0;
     if (!text[0]) snprintf(text, sizeof text, "error %lu", (unsigned long)code);
-    return fum_error_set(err, FUM_ERR_IO, "cannot %s %s: %s", doing, path, text);
+    bool full = code == ERROR_DISK_FULL || code == ERROR_HANDLE_DISK_FULL ||
+                code == ERROR_DISK_QUOTA_EXCEEDED;
+    return fum_error_set(err, full ? FUM_ERR_NO_SPACE : FUM_ERR_IO, "cannot %s %s: %s", doing, path,
+                         text);
 }
 
 static bool is_missing(void) {

@@ -45,7 +45,7 @@ struct fum_file_writer {
 };
 
 static enum fum_result write_error(const fum_file_writer *w, struct fum_error *err) {
-    return fum_error_set(err, FUM_ERR_IO, "cannot write %s: %s", w->path, strerror(errno));
+    return fum_system_error(err, "write", w->path);
 }
 
 static enum fum_result no_memory(const char *path, struct fum_error *err) {

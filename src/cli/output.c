@@ -189,7 +189,8 @@ int cli_output_save(const char *path, const struct cli_result *result) {
     enum fum_result written = result->save(result->what, path, &err);
     cli_hold_signals(false);
     if (written == FUM_OK) return 0;
-    if (written != FUM_ERR_IO || is_stdout(path)) return cli_fail_result(written, &err);
+    bool refused = written == FUM_ERR_IO || written == FUM_ERR_NO_SPACE;
+    if (!refused || is_stdout(path)) return cli_fail_result(written, &err);
     // Windows has the latter
     const char *temporary = getenv("TMPDIR") ? getenv("TMPDIR") : getenv("TEMP");
     char *kept = keep_in(".", path, result);

@@ -220,7 +220,7 @@ static enum fum_result end_failed(struct fum_training *t, enum fum_result result
                                   struct fum_error *err) {
     struct fum_error other;
     if (!fum_train_is_first(t)) return result;
-    bool readable = result == FUM_ERR_IO || result == FUM_ERR_NOMEM;
+    bool readable = result == FUM_ERR_IO || result == FUM_ERR_NO_SPACE || result == FUM_ERR_NOMEM;
     if (readable && t->saved < t->step && !fum_train_save_checkpoint(t, &other)) t->saved = t->step;
     if (t->saved)
         fum_error_append(err, "; --resume %s goes on from step %lld", t->dir, (long long)t->saved);

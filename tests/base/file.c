@@ -8,7 +8,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -334,6 +336,30 @@ static void long_paths_keep_the_reason(void **state) {
     assert_memory_equal(dots + 3, "\xe2\x82\xac", 3);
 }
 
+// A full disk and a file that may not grow have a code of their own.
+static void full_disks_are_told_apart(void **state) {
+    (void)state;
+    static const char bytes[5000];
+    struct rlimit whole, small;
+    if (access("/dev/full", W_OK) == 0) {
+        assert_int_equal(fum_file_save("/dev/full", bytes, sizeof bytes, &err), FUM_ERR_NO_SPACE);
+        assert_int_equal(err.code, FUM_ERR_NO_SPACE);
+        assert_contains(err.text, strerror(ENOSPC));
+        assert_int_equal(fum_file_append("/dev/full", bytes, 1, NULL), FUM_ERR_NO_SPACE);
+    }
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+    small = (struct rlimit){.rlim_cur = 4096, .rlim_max = whole.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum fum_result limited = fum_file_save("limited", bytes, sizeof bytes, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+    assert_int_equal(limited, FUM_ERR_NO_SPACE);
+    assert_int_equal(access("limited", F_OK), -1);
+    put("file", "");
+    assert_int_equal(fum_file_save("file/limited", bytes, 1, NULL), FUM_ERR_IO);
+    assert_string_equal(fum_result_name(FUM_ERR_NO_SPACE), "no space on the disk");
+}
+
 // A file that changes twice within a second has two stamps, even at the same size.
 static void stamps_count_nanoseconds(void **state) {
     (void)state;
@@ -369,6 +395,7 @@ int main(void) {
         cmocka_unit_test(a_file_that_shrinks_is_an_error),
         cmocka_unit_test(long_paths_keep_the_reason),
         cmocka_unit_test(stamps_count_nanoseconds),
+        cmocka_unit_test(full_disks_are_told_apart),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -13,7 +13,8 @@ struct options;
 int options_open(struct options **options, const char *state_dir);
 void options_close(struct options **options);
 
-// Changes values and writes the file. Errors: FUM_ERR_IO, FUM_ERR_NOMEM; nothing is changed then.
+// Changes values and writes the file. Errors: FUM_ERR_IO, FUM_ERR_NO_SPACE, FUM_ERR_NOMEM. Nothing
+// is changed then.
 enum fum_result options_keep(struct options *options, const cJSON *changes, struct fum_error *err);
 // Returns the values that were set, to free with cJSON_Delete. NULL: memory is out.
 cJSON *options_copy(struct options *options);

@@ -130,10 +130,13 @@ void route_sdapi_set_options(const struct http_request *request, struct http_res
         answer_empty(response);
     else if (result == FUM_ERR_NOMEM)
         api_answer_no_memory(request, response);
-    else
+    else if (result == FUM_ERR_NO_SPACE)
         http_answer_error(request, response,
                           &(struct http_error){.status = 507, .code = "no_space"},
-                          "the options could not be kept, no space may be left: %s", err.text);
+                          "no space on the disk to keep the options: %s", err.text);
+    else
+        http_answer_error(request, response, &(struct http_error){.status = 500},
+                          "the options could not be kept: %s", err.text);
 }
 
 // ---- the machine ----

@@ -2,7 +2,6 @@
 // Keeps the rows of jobs and pictures.
 #include "store_inside.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,22 +216,15 @@ static enum store_result record_picture(struct store *store, const char *job,
     return result;
 }
 
-// True if the text of an error ends with that of a full disk.
-static bool names_no_space(const struct fum_error *err) {
-    static const int reasons[] = {ENOSPC, EDQUOT, EFBIG};
-    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-        if (strstr(err->text, strerror(reasons[i]))) return true;
-    return false;
-}
-
 enum store_result store_add_picture(struct store *store, const char *job,
                                     const struct store_picture *picture, const void *png,
                                     size_t bytes) {
     char path[CLI_PATH_BYTES];
     struct fum_error err = {0};
     if (!store_picture_path(store, picture->id, path)) return STORE_FAILED;
-    if (fum_file_save(path, png, bytes, &err)) {
-        if (names_no_space(&err)) return STORE_NO_SPACE;
+    enum fum_result saved = fum_file_save(path, png, bytes, &err);
+    if (saved == FUM_ERR_NO_SPACE) return STORE_NO_SPACE;
+    if (saved) {
         store_log(store, FUM_LOG_ERROR, "%s", err.text);
         return STORE_FAILED;
     }
