@@ -220,7 +220,8 @@ static enum fum_result run_pass(struct fum_component *component, const struct pa
     *finite = !result && fum_finite_values(p->results, count);
     if (result || *finite) return result;
     result = fum_executable_first_nonfinite(exe, FUM_STAGE_STEP, &node, err);
-    return result ? result : fum_component_widen(component, node ? node : "it", "again", err);
+    if (!result) result = fum_component_widen(component, node ? node : "it", "again", err);
+    return result;
 }
 
 // Decodes latents to the network's values.
