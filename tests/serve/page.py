@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """page.py PROGRAM [FOLDER]: the server's page in headless Chromium, as people use it: by keyboard, by mouse, on a phone, in
-the dark. Screenshots go into the folder. Skipped without Chromium or the module playwright.
+the dark. Screenshots go into the folder. Skipped without Chromium or the module
+playwright, which scripts/client-packages installs.
 """
 import os
 import pathlib
@@ -375,7 +376,7 @@ def main():
         print("skipped: Chromium or the module playwright is not here")
         return 77
     with sync_playwright() as driver, serve.Server(PROGRAM) as server:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
         for part in (draw_by_keyboard, cancel, keep, paint_mask, drop, refuse, draw_long_prompt, look):
             print(part.__name__, flush=True)
             part(browser, server)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """real_clients.py FUMAROLE: the official openai package and the A1111 client webuiapi work unchanged.
 
-FUM_CLIENT_PYTHON names a Python that has them; without it, or without a package, that part is skipped.
+Without a package, its part is skipped. scripts/client-packages installs them.
 """
 import os
 import subprocess
@@ -12,7 +12,6 @@ from serve import Server
 
 PROGRAM = os.path.abspath(sys.argv[1])
 MODEL = os.path.join(os.environ["FUM_TEST_DATA"], "model-train")
-PYTHON = os.environ.get("FUM_CLIENT_PYTHON")
 
 OPENAI = r"""
 import base64, io, sys
@@ -115,16 +114,13 @@ except RuntimeError as error:
 
 def main():
     ran, bad = 0, 0
-    if not PYTHON:
-        print("skipped: FUM_CLIENT_PYTHON names no Python with the packages openai and webuiapi")
-        return 77
     with Server(PROGRAM, "-m", MODEL) as server:
         for name, script in (("openai", OPENAI), ("webuiapi", WEBUIAPI)):
-            if subprocess.run([PYTHON, "-c", f"import {name}, PIL"], capture_output=True, check=False).returncode:
-                print(f"skipped: {PYTHON} has no {name} or no PIL")
+            if subprocess.run([sys.executable, "-c", f"import {name}, PIL"], capture_output=True, check=False).returncode:
+                print(f"skipped: no Python package {name}, or no PIL")
                 continue
             ran += 1
-            bad += subprocess.run([PYTHON, "-c", script, str(server.port)], timeout=240, check=False).returncode != 0
+            bad += subprocess.run([sys.executable, "-c", script, str(server.port)], timeout=240, check=False).returncode != 0
             print(f"{name}: {'failed' if bad else 'good'}", flush=True)
     return 1 if bad else 0 if ran else 77
 
