@@ -89,7 +89,7 @@ static enum fum_result add_entry(struct ops *ops, const struct fum_case_use *use
 static enum fum_result add_op(struct ops *ops, int op, enum fum_dtype type, struct fum_error *err) {
     enum fum_result result = FUM_OK;
     for (int i = 0; i < fum_op_cases[op]->count && !result; i++) {
-        struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, i, NULL};
+        struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, NULL};
         if (!use.c->bench || !fum_case_has_type(use.c, type)) continue;
         for (int p = 0; p < fum_case_packings(use.c) && !result; p++) {
             use.quantised = fum_case_packing(use.c, p);

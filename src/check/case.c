@@ -120,6 +120,12 @@ static float fill_value(const struct fum_case_input *in, uint64_t key, int64_t i
     return 0;
 }
 
+uint64_t fum_case_seed(const struct fum_op_case *c, int i) {
+    uint64_t hash = 14695981039346656037u; // FNV-1a
+    for (const char *p = c->name; *p; p++) hash = (hash ^ (uint8_t)*p) * 1099511628211u;
+    return hash + (uint64_t)i;
+}
+
 float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed) {
     int64_t n = fum_shape_count(&desc->shape);
     float *x = fum_alloc((size_t)n, sizeof *x);
@@ -156,8 +162,7 @@ enum fum_result fum_case_values(const struct fum_case_use *use, const struct fum
                                 int i, struct fum_case_values *values, struct fum_error *err) {
     const struct fum_desc *dense = &call->in[i], memory = fum_call_memory(call, i);
     size_t count = (size_t)fum_shape_count(&dense->shape);
-    uint64_t seed = (uint64_t)use->index * FUM_MAX_INPUTS + (uint64_t)i;
-    float *x = fum_case_fill(&use->c->in[i], dense, seed);
+    float *x = fum_case_fill(&use->c->in[i], dense, fum_case_seed(use->c, i));
     *values = (struct fum_case_values){.dense = fum_alloc(count, sizeof(double))};
     values->memory =
         call->quantised[i] ? fum_alloc((size_t)fum_shape_count(&memory.shape), sizeof(float)) : x;

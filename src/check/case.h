@@ -7,7 +7,7 @@
 #include "base/macros.h"
 #include "graph/op.h"
 
-// How an input is filled; deterministic by the case's number and input.
+// How an input is filled; deterministic by the case's name and input.
 enum fum_fill {
     FUM_FILL_NORMAL = 0, // standard normal
     FUM_FILL_ZERO,
@@ -63,7 +63,6 @@ struct fum_case_use {
     const struct fum_op *op;
     const struct fum_op_case *c;
     enum fum_dtype dtype;                // the storage type
-    int index;                           // decides the values of the inputs
     const struct fum_packing *quantised; // of input 1; NULL: it is dense
 };
 
@@ -102,6 +101,9 @@ bool fum_case_has_type(const struct fum_op_case *c, enum fum_dtype dtype);
 // True if the case is left to `bench` for its size: over 0.2 GFLOP or 4 Mi elements.
 bool fum_case_is_large(const struct fum_case_use *use);
 
+// Returns the seed of input i, which the case's name alone decides: other cases of the list do not
+// change it.
+uint64_t fum_case_seed(const struct fum_op_case *c, int i);
 // Returns an input's dense values, which depend on `seed` and are rounded to its type. The caller
 // frees them with fum_free. Returns NULL without memory.
 float *fum_case_fill(const struct fum_case_input *in, const struct fum_desc *desc, uint64_t seed);
@@ -137,11 +139,11 @@ struct fum_case_result {
     int dispatches, barriers;
 };
 
-// Fills the inputs (deterministic by `index`, rounded to their types), runs the C reference and the
-// kernels, compares. Padding, output and scratch start as NaN, so that a kernel which reads what it
-// must not is found. Ops that may overwrite their input are run a second time in place. FUM_OK says
-// that it ran, result->pass whether it agreed; FUM_ERR_UNSUPPORTED that the device's limits do not
-// allow the case.
+// Fills the inputs (deterministic by the case's name, rounded to their types), runs the C reference
+// and the kernels, compares. Padding, output and scratch start as NaN, so that a kernel which reads
+// what it must not is found. Ops that may overwrite their input are run a second time in place.
+// FUM_OK says that it ran, result->pass whether it agreed; FUM_ERR_UNSUPPORTED that the device's
+// limits do not allow the case.
 enum fum_result fum_case_run(fum_device *device, const struct fum_case_use *use,
                              struct fum_case_result *result, struct fum_error *err);
 

@@ -54,7 +54,7 @@ static const char *why_skipped(const struct job *job) {
 
 // ---- numbers ----
 
-static enum fum_result fill(struct job *job, int index, struct fum_error *err) {
+static enum fum_result fill(struct job *job, struct fum_error *err) {
     size_t outputs = (size_t)fum_shape_count(&job->call.out.shape);
     const struct fum_case_input normal = {.fill = FUM_FILL_NORMAL};
     bool enough = (job->weights = fum_case_fill(&normal, &job->call.out, 9999)) != NULL;
@@ -64,7 +64,7 @@ static enum fum_result fill(struct job *job, int index, struct fum_error *err) {
         const struct fum_desc *desc = &job->call.in[i];
         size_t count = (size_t)fum_shape_count(&desc->shape);
         if (!job->call.has[i]) continue;
-        job->in[i] = fum_case_fill(&job->c->in[i], desc, (uint64_t)(index * FUM_MAX_INPUTS + i));
+        job->in[i] = fum_case_fill(&job->c->in[i], desc, fum_case_seed(job->c, i));
         job->wide[i] = fum_alloc(count, sizeof(double));
         enough = job->in[i] && job->wide[i];
         if (enough) fum_widen_f32(job->wide[i], job->in[i], count);
@@ -181,7 +181,7 @@ static void release_job(struct job *job) {
     fum_free(job->weights);
 }
 
-enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_case *c, int index,
+enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_case *c,
                                    struct fum_gradient_check *check, struct fum_error *err) {
     struct job job = {.op = op, .c = c};
     struct fum_why why = {0};
@@ -194,7 +194,7 @@ enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_
     if (!fum_case_call(&use, &job.call, job.attr, &why))
         return fum_error_set(err, FUM_ERR_ARG, "op %s, case '%s': %s", op->name, c->name, why.text);
     if ((check->skipped = why_skipped(&job))) return FUM_OK;
-    enum fum_result result = fill(&job, index, err);
+    enum fum_result result = fill(&job, err);
     if (!result) result = build(&job, err);
     if (!result && fum_graph_check(job.graph, NULL))
         check->skipped = "the op does not differentiate this call";

@@ -14,7 +14,7 @@ struct fum_gradient_check {
 
 // Checks d(sum r out)/d(input), with random r, for every input that has one. Cases that are large,
 // not finite or not of f32 are skipped, and calls that the op does not differentiate.
-enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_case *c, int index,
+enum fum_result fum_gradient_check(const struct fum_op *op, const struct fum_op_case *c,
                                    struct fum_gradient_check *check, struct fum_error *err);
 
 #endif

@@ -195,7 +195,7 @@ static enum fum_result run_type(struct selftest *test, int op, enum fum_dtype dt
     enum fum_result result = FUM_OK;
     if (!stores) sum->missing_types |= 1u << dtype;
     for (int i = 0; i < list->count && !result; i++) {
-        struct fum_case_use use = {fum_ops[op], &list->cases[i], dtype, i, NULL};
+        struct fum_case_use use = {fum_ops[op], &list->cases[i], dtype, NULL};
         if (!fum_case_has_type(use.c, dtype)) continue;
         for (int p = 0; p < fum_case_packings(use.c) && !result; p++) {
             use.quantised = fum_case_packing(use.c, p);

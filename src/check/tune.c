@@ -259,7 +259,7 @@ static enum fum_result tune_type(struct tuner *t, enum fum_dtype type, bool fres
     for (int op = 0; op < fum_op_count; op++) {
         if (t->params.op && strcmp(t->params.op, fum_ops[op]->name)) continue;
         for (int i = 0; i < fum_op_cases[op]->count && !r; i++) {
-            struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, i, NULL};
+            struct fum_case_use use = {fum_ops[op], &fum_op_cases[op]->cases[i], type, NULL};
             if (!use.c->bench || !fum_case_has_type(use.c, type)) continue;
             for (int p = 0; p < fum_case_packings(use.c) && !r; p++) {
                 use.quantised = fum_case_packing(use.c, p);

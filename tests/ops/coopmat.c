@@ -44,7 +44,7 @@ static int force(const struct fum_device_info *info, const struct fum_tuning *tu
         memset(list, 0, sizeof *list);
         list->info = &limits;
         list->tuning = tuning;
-        const struct fum_case_use use = {fum_ops[op], c, dtype, i, fum_case_packing(c, 0)};
+        const struct fum_case_use use = {fum_ops[op], c, dtype, fum_case_packing(c, 0)};
         if (!fum_case_has_type(c, dtype) || !fum_case_call(&use, &call, attr, &why)) continue;
         if (!served(&call)) continue;
         if (!fum_ops[op]->dispatch(&call, list))

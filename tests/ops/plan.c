@@ -80,8 +80,7 @@ static void cases_on(const struct fum_device_info *info, const struct fum_tuning
             for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
                 if (!fum_case_has_type(c, dtype)) continue;
                 for (int p = 0; p < fum_case_packings(c); p++) {
-                    const struct fum_case_use use = {fum_ops[o], c, dtype, i,
-                                                     fum_case_packing(c, p)};
+                    const struct fum_case_use use = {fum_ops[o], c, dtype, fum_case_packing(c, p)};
                     *fit += case_fits(&use, info, tuning);
                     ++*total;
                 }
@@ -233,11 +232,36 @@ static void wrong_shapes(void **state) {
     }
 }
 
+static const struct fum_op_case named = {.name = "scalar", .in = {{FUM_DIMS(1)}}};
+
+static void inputs_depend_on_the_name_of_a_case(void **state) {
+    (void)state;
+    struct fum_op_case copy = named, other = named;
+    other.name = "vector";
+    assert_true(fum_case_seed(&named, 0) == fum_case_seed(&copy, 0));
+    assert_true(fum_case_seed(&named, 0) != fum_case_seed(&named, 1));
+    assert_true(fum_case_seed(&named, 0) != fum_case_seed(&other, 0));
+}
+
+static void names_of_cases_differ(void **state) {
+    (void)state;
+    for (int o = 0; o < fum_op_count; o++) {
+        const struct fum_op_cases *list = fum_op_cases[o];
+        for (int i = 0; i < list->count; i++)
+            for (int k = 0; k < i; k++)
+                if (list->cases[i].quantised == list->cases[k].quantised &&
+                    !strcmp(list->cases[i].name, list->cases[k].name))
+                    fail_msg("%s has two cases '%s'", list->op, list->cases[i].name);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_on_every_device),
         cmocka_unit_test(tensors_over_the_limits),
         cmocka_unit_test(wrong_shapes),
+        cmocka_unit_test(inputs_depend_on_the_name_of_a_case),
+        cmocka_unit_test(names_of_cases_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

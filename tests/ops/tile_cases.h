@@ -103,7 +103,7 @@ static struct fum_dispatch plan_tile(fum_device *device, const struct tile_case 
     list->tuning = tuning;
     const struct fum_op *op = fum_op_find(t->op);
     // One quantised type is enough: tiles are the same for all.
-    const struct fum_case_use use = {op, &t->c, dtype, 1, fum_case_packing(&t->c, 0)};
+    const struct fum_case_use use = {op, &t->c, dtype, fum_case_packing(&t->c, 0)};
     if (!fum_case_call(&use, &call, attr, &why) || !op->dispatch(&call, list))
         fail_msg("%s: %s%s", t->c.name, why.text, list->why.text);
     struct fum_dispatch first = list->item[0];
@@ -134,7 +134,7 @@ static int run_choice(const struct tile_use *use, uint32_t value) {
     fum_device *device = use->device;
     const struct tile_case *t = use->t;
     const struct fum_tuned tuned = {use->key, value, 0};
-    const struct fum_case_use c = {fum_op_find(t->op), &t->c, use->dtype, 1,
+    const struct fum_case_use c = {fum_op_find(t->op), &t->c, use->dtype,
                                    fum_case_packing(&t->c, 0)};
     struct fum_case_result first, again;
     struct fum_error err = {0};

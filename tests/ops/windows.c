@@ -170,8 +170,7 @@ static void cases_on(const struct fum_device_info *info) {
                 struct fum_why why = {{0}};
                 for (enum fum_dtype dtype = FUM_F32; dtype <= FUM_BF16; dtype++) {
                     const struct fum_op_case *c = &fum_op_cases[o]->cases[i];
-                    const struct fum_case_use use = {fum_ops[o], c, dtype, i,
-                                                     fum_case_packing(c, 0)};
+                    const struct fum_case_use use = {fum_ops[o], c, dtype, fum_case_packing(c, 0)};
                     assert_true(fum_case_call(&use, &call, attr, &why));
                     check_call(fum_ops[o], &call, info);
                 }

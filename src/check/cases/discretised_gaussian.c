@@ -13,7 +13,7 @@ static const struct fum_op_case cases[] = {
     {.name = "one element", .bound = {BOUND}, .in = {X(1), X(1), FILLED(FUM_FILL_ZERO, 1)}},
     {.name = "65 channels, both open bins",
      .bound = {BOUND},
-     .in = {X(3, 65), X(3, 65), FILLED(FUM_FILL_ZERO, 3, 65)}},
+     .in = {X(3, 65), FILLED(FUM_FILL_UNIT, 3, 65), FILLED(FUM_FILL_ZERO, 3, 65)}},
     {.name = "near the mean, any deviations",
      .bound = {BOUND},
      .in = {FILLED(FUM_FILL_ZERO, 2, 3, 63), FILLED(FUM_FILL_ZERO, 2, 3, 63), X(2, 3, 63)}},
