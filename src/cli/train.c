@@ -153,10 +153,11 @@ static int lock_run(const struct train_options *o, const char *folder, int *lock
     return cli_fail("%s: another training is writing there", folder);
 }
 
-// Returns the folder that a run writes to.
+// Returns the folder that a run writes to: a run that goes on leaves the folder of its checkpoint
+// as it is if it is given another one.
 static const char *find_folder(const struct fum_training_params *params) {
-    if (params->resume) return params->resume;
-    return params->output ? params->output : params->recipe;
+    if (params->output) return params->output;
+    return params->resume ? params->resume : params->recipe;
 }
 
 // Trains with the lock of the folder, which is taken now if the folder is new.

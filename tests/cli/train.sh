@@ -20,6 +20,10 @@ check "equal bits from run to run" python3 same.py whole/checkpoint/state.safete
 exec 9<whole
 flock 9
 expect 1 'whole: another training is writing there' train vae -q --resume whole --steps 13
+check "a checkpoint of such a folder goes on in another one" train vae -q --resume whole -o other --steps 13
+exec 9<other
+flock 9
+expect 1 'other: another training is writing there' train vae -q --resume whole -o other --steps 14
 exec 9<&-
 
 # A run of many steps with small gradients has such a scale.
