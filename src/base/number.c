@@ -22,6 +22,22 @@ const char *fum_number_format(char text[FUM_NUMBER_BYTES], int digits, double va
     return text;
 }
 
+const char *fum_number_shorten(char text[FUM_NUMBER_BYTES], double value) {
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, FUM_NUMBER_BYTES, "%.*g", digits, value);
+        if ((float)strtod(text, NULL) == (float)value) break; // both of the program's locale
+    }
+    fum_number_set_point(text);
+    return text;
+}
+
+double fum_number_widen(float value) {
+    char text[FUM_NUMBER_BYTES];
+    double number = (double)value;
+    fum_number_parse(fum_number_shorten(text, (double)value), &number);
+    return number;
+}
+
 bool fum_number_parse(const char *text, double *value) {
     char local[FUM_NUMBER_BYTES * 2];
     const char *point = localeconv()->decimal_point, *dot = strchr(text, '.');

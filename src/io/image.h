@@ -70,12 +70,8 @@ bool fum_image_find_text(const struct fum_image_file *file, const char *key, cha
 enum fum_result fum_bitmap_convert(const struct fum_bitmap *from, int channels,
                                    struct fum_bitmap *to, struct fum_error *err);
 
-enum { FUM_IMAGE_NUMBER = 32 };
-// Writes the fewest digits that read back as this float ("7.5", "0.7", "1e-05"); returns `text`.
-// All numbers of the parameters go through it.
-const char *fum_image_format_number(char text[FUM_IMAGE_NUMBER], double value);
-
-// What A1111's create_infotext writes under a picture. NULL texts and zeros marked so are left out.
+// What A1111's create_infotext writes under a picture, with numbers in their fewest digits. NULL
+// texts and zeros marked so are left out.
 struct fum_image_parameters {
     const char *prompt, *negative; // negative NULL or "": left out
     int steps;

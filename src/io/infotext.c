@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct text {
@@ -83,18 +82,9 @@ static void add_format(struct text *t, const char *key, const char *fmt, ...) {
     add_pair(t, key, value);
 }
 
-const char *fum_image_format_number(char text[FUM_IMAGE_NUMBER], double value) {
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, FUM_IMAGE_NUMBER, "%.*g", digits, value);
-        if ((float)strtod(text, NULL) == (float)value) break; // both of the program's locale
-    }
-    fum_number_set_point(text);
-    return text;
-}
-
 static void add_number(struct text *t, const char *key, double value) {
-    char text[FUM_IMAGE_NUMBER];
-    add_pair(t, key, fum_image_format_number(text, value));
+    char text[FUM_NUMBER_BYTES];
+    add_pair(t, key, fum_number_shorten(text, value));
 }
 
 // Skips blanks at the front. create_infotext strips the whole text, so that an empty prompt leaves

@@ -190,10 +190,6 @@ bool fum_t2i_adapter_matches(const char *path) {
     return found;
 }
 
-int fum_t2i_adapter_multiple(const struct fum_t2i_adapter *a) {
-    return a->xl ? 2 * a->square : a->square << (a->num_levels - 1);
-}
-
 // ---- the graph ----
 
 static fum_tensor *add_block(struct fum_nn *nn, const struct fum_t2i_adapter *a, const char *name,
@@ -206,12 +202,24 @@ static fum_tensor *add_block(struct fum_nn *nn, const struct fum_t2i_adapter *a,
     return fum_nn_add(nn, NULL, y, x);
 }
 
+// Halves a picture as the UNet does: an odd row or column at the end is a mean of its own.
+static fum_tensor *halve(struct fum_nn *nn, fum_tensor *x) {
+    for (int axis = 1; axis <= 2 && x; axis++) {
+        const struct fum_attr along[] = {{"axis", axis}, {0}};
+        int64_t size = fum_tensor_shape(x).dim[axis];
+        if (size % 2 == 0) continue;
+        fum_tensor *last = fum_nn_slice(nn, NULL, x, (struct fum_nn_range){axis, size - 1, 1});
+        x = last ? fum_graph_add(nn->graph, "concat", NULL, FUM_INPUTS(x, last), along) : NULL;
+    }
+    return fum_nn_halve(nn, x);
+}
+
 static fum_tensor *add_level(struct fum_nn *nn, const struct fum_t2i_adapter *a, int level,
                              fum_tensor *x) {
     const struct fum_nn_conv pointwise = {.kernel = 1};
     int channels = a->light ? a->levels[level] / 4 : a->levels[level];
     char text[NAME];
-    if (a->xl ? level == 2 : level > 0) x = fum_nn_halve(nn, x);
+    if (a->xl ? level == 2 : level > 0) x = halve(nn, x);
     if (a->light || fum_nn_channels(x) != channels)
         x = fum_nn_conv(nn, name_conv(a, level, "in_conv", text), x, channels, &pointwise);
     for (int i = 0; i < a->blocks; i++) x = add_block(nn, a, name_block(a, level, i, text), x);

@@ -35,8 +35,6 @@ void fum_t2i_adapter_close(struct fum_t2i_adapter *adapter);
 // Finds a weight by the name that it has in the graph, without the graph's prefix.
 bool fum_t2i_adapter_find(const struct fum_t2i_adapter *adapter, const char *name,
                           struct fum_view *view);
-// Returns what width and height must be multiples of.
-int fum_t2i_adapter_multiple(const struct fum_t2i_adapter *adapter);
 
 // Adds the adapter. picture: [1, height / square, width / square, channels · square²] in 0..1, the
 // pixels of a square behind each other for each colour. Stores the features of the levels. Returns

@@ -5,6 +5,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "base/rng.h"
 #include "io/image.h"
 
@@ -167,12 +168,12 @@ static enum fum_result read_class_mean(struct request *r, struct fum_error *err)
 static char *describe(const struct request *r, uint64_t seed) {
     const struct fum_generate_params *p = r->params;
     const struct fum_model_info *info = fum_model_get_info(r->pipe->model);
-    char label[FUM_IMAGE_NUMBER];
+    char label[FUM_NUMBER_BYTES];
     struct fum_image_extra extras[4];
     size_t count = 0;
     if (r->class_mean)
-        extras[count++] = (struct fum_image_extra){
-            "Class", fum_image_format_number(label, (double)p->class_label)};
+        extras[count++] =
+            (struct fum_image_extra){"Class", fum_number_shorten(label, (double)p->class_label)};
     if (p->noise) extras[count++] = (struct fum_image_extra){"Initial noise", "from a file"};
     if (p->reconstruct) extras[count++] = (struct fum_image_extra){"Reconstructed", p->reconstruct};
     return fum_image_format_parameters(

@@ -22,8 +22,8 @@ struct fum_control_part {
     char *path;
     struct fum_control_net net; // one of these two, as the kind says
     struct fum_t2i_adapter adapter;
-    int channels, square, multiple; // of its picture, as in struct fum_t2i_adapter
-    struct fum_bitmap picture;      // of the run's size, with these channels
+    int channels, square;      // of its picture, as in struct fum_t2i_adapter
+    struct fum_bitmap picture; // of the run's size, with these channels
 };
 
 // What a part gets to add itself to the recorded step.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Computes the guidance of every evaluation: only between some steps, and as CFG++ has it.
 #include "base/error.h"
+#include "base/number.h"
 #include "pipeline/pipeline.h"
 
 #include <math.h>
@@ -37,7 +38,8 @@ float fum_guidance_on(const struct fum_run *run, int eval) {
     const struct fum_guidance_params *p = &run->params->guidance_method;
     int step = run->program->eval[eval].step, steps = run->program->steps;
     if (p->begin == 0 && p->end == 0) return 1;
-    return step >= (int)((double)p->begin * steps) && step < (int)((double)p->end * steps);
+    return step >= (int)(fum_number_widen(p->begin) * steps) &&
+           step < (int)(fum_number_widen(p->end) * steps);
 }
 
 float fum_guidance_at(const struct fum_run *run, int eval) {

@@ -18,11 +18,11 @@ enum { MAX_EXTRAS = 24 + FUM_MAX_CONTROLS, MAX_MODEL_NAME = 256, HASH_DIGITS = 1
 struct extras {
     struct fum_image_extra pairs[MAX_EXTRAS];
     size_t count;
-    char class_label[FUM_IMAGE_NUMBER], eta[FUM_IMAGE_NUMBER], scale[FUM_IMAGE_NUMBER];
-    char strength[FUM_IMAGE_NUMBER], upscale[FUM_IMAGE_NUMBER], steps[FUM_IMAGE_NUMBER], size[32];
-    char image_scale[FUM_IMAGE_NUMBER], blur[FUM_IMAGE_NUMBER];
-    char subseed[24], variation[FUM_IMAGE_NUMBER];
-    char between[200], adapters[500], freeu[4 * FUM_IMAGE_NUMBER], cache[200];
+    char class_label[FUM_NUMBER_BYTES], eta[FUM_NUMBER_BYTES], scale[FUM_NUMBER_BYTES];
+    char strength[FUM_NUMBER_BYTES], upscale[FUM_NUMBER_BYTES], steps[FUM_NUMBER_BYTES], size[32];
+    char image_scale[FUM_NUMBER_BYTES], blur[FUM_NUMBER_BYTES];
+    char subseed[24], variation[FUM_NUMBER_BYTES];
+    char between[200], adapters[500], freeu[4 * FUM_NUMBER_BYTES], cache[200];
     char control_keys[FUM_MAX_CONTROLS][24], controls[FUM_MAX_CONTROLS][240];
 };
 
@@ -37,11 +37,11 @@ static const char *describe_adapters(const struct fum_generate_params *p, char *
     for (int i = 0; i < p->num_adapters && used < size; i++) {
         const struct fum_adapter *a = &p->adapters[i];
         const char *slash = strrchr(a->name, '/');
-        char unet[FUM_IMAGE_NUMBER], texts[FUM_IMAGE_NUMBER];
-        int n = snprintf(text + used, size - used, "%s%s:%s:%s", used ? ", " : "",
-                         slash ? slash + 1 : a->name,
-                         fum_image_format_number(unet, (double)a->unet_weight),
-                         fum_image_format_number(texts, (double)a->text_weight));
+        char unet[FUM_NUMBER_BYTES], texts[FUM_NUMBER_BYTES];
+        int n =
+            snprintf(text + used, size - used, "%s%s:%s:%s", used ? ", " : "",
+                     slash ? slash + 1 : a->name, fum_number_shorten(unet, (double)a->unet_weight),
+                     fum_number_shorten(texts, (double)a->text_weight));
         used += n > 0 ? (size_t)n : 0;
     }
     return used ? text : NULL;
@@ -49,11 +49,11 @@ static const char *describe_adapters(const struct fum_generate_params *p, char *
 
 // Writes numbers with commas between them.
 static const char *join_numbers(const double *numbers, int count, char *text, size_t size) {
-    char number[FUM_IMAGE_NUMBER];
+    char number[FUM_NUMBER_BYTES];
     size_t used = 0;
     for (int i = 0; i < count && used < size; i++) {
         int n = snprintf(text + used, size - used, "%s%s", i ? ", " : "",
-                         fum_image_format_number(number, numbers[i]));
+                         fum_number_shorten(number, numbers[i]));
         used += n > 0 ? (size_t)n : 0;
     }
     return text;
@@ -69,7 +69,7 @@ static void describe_freeu(const struct fum_changes *changes, struct extras *e) 
 static void describe_cache(const struct fum_cache_choice *cache, struct extras *e) {
     const struct fum_cache_params *p = &cache->params;
     const double numbers[] = {p->interval, p->branch, p->threshold, p->start, p->end};
-    char text[5 * FUM_IMAGE_NUMBER];
+    char text[5 * FUM_NUMBER_BYTES];
     if (!cache->kind) return;
     snprintf(e->cache, sizeof e->cache, "%s, %s", cache->kind->name,
              join_numbers(numbers, (int)FUM_COUNT(numbers), text, sizeof text));
@@ -85,12 +85,12 @@ static void describe_second_pass(const struct fum_run *run, struct extras *e) {
     const char *slash = way ? NULL : strrchr(hires->upscaler, '/');
     double scale = hires->scale != 0 ? hires->scale : FUM_HIRES_SCALE;
     snprintf(e->size, sizeof e->size, "%dx%d", run->width, run->height);
-    add_extra(e, "Denoising strength", fum_image_format_number(e->strength, run->strength));
+    add_extra(e, "Denoising strength", fum_number_shorten(e->strength, run->strength));
     if (hires->width || hires->height)
         add_extra(e, "Hires resize", e->size);
     else
-        add_extra(e, "Hires upscale", fum_image_format_number(e->upscale, scale));
-    if (hires->steps) add_extra(e, "Hires steps", fum_image_format_number(e->steps, hires->steps));
+        add_extra(e, "Hires upscale", fum_number_shorten(e->upscale, scale));
+    if (hires->steps) add_extra(e, "Hires steps", fum_number_shorten(e->steps, hires->steps));
     if (way)
         add_extra(e, "Hires upscaler", way->label);
     else
@@ -105,9 +105,9 @@ static void collect_mask(const struct fum_run *run, struct extras *e) {
     const struct fum_generate_params *p = run->params;
     if (p->image_guidance > 0)
         add_extra(e, "Image CFG scale",
-                  fum_image_format_number(e->image_scale, (double)p->image_guidance));
+                  fum_number_shorten(e->image_scale, (double)p->image_guidance));
     if (!run->given.mask.soft.pixels) return;
-    if (p->mask_blur > 0) add_extra(e, "Mask blur", fum_image_format_number(e->blur, p->mask_blur));
+    if (p->mask_blur > 0) add_extra(e, "Mask blur", fum_number_shorten(e->blur, p->mask_blur));
     if (p->mask_invert) add_extra(e, "Mask mode", "Inpaint not masked");
     add_extra(e, "Masked content",
               (size_t)p->inpaint_fill < FUM_COUNT(fills) ? fills[p->inpaint_fill] : NULL);
@@ -121,11 +121,11 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     static const char *const emphasis[] = {NULL, "No norm", "None"}; // as A1111 writes them
     e->count = 0;
     if (p->has_class)
-        add_extra(e, "Class", fum_image_format_number(e->class_label, (double)p->class_label));
+        add_extra(e, "Class", fum_number_shorten(e->class_label, (double)p->class_label));
     add_extra(e, "Classifier", p->classifier);
     if (p->classifier)
         add_extra(e, "Classifier scale",
-                  fum_image_format_number(e->scale, (double)run->classifier_scale));
+                  fum_number_shorten(e->scale, (double)run->classifier_scale));
     char share[FUM_NUMBER_BYTES];
     if (run->ends)
         snprintf(e->between, sizeof e->between, "%.80s to %.80s at %s", p->interpolate[0],
@@ -133,7 +133,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
     add_extra(e, "Interpolated", run->ends ? e->between : NULL);
     if (program->takes_eta && program->eta != program->default_eta)
         add_extra(e, program->default_eta > 0 ? "Eta" : "Eta DDIM",
-                  fum_image_format_number(e->eta, program->eta));
+                  fum_number_shorten(e->eta, program->eta));
     add_extra(e, "Emphasis", emphasis[(size_t)p->emphasis < FUM_COUNT(emphasis) ? p->emphasis : 0]);
     collect_mask(run, e);
     if (p->subseed_strength > 0) {
@@ -141,7 +141,7 @@ static void collect_extras(const fum_pipeline *pipe, const struct fum_run *run, 
                  (unsigned long long)(p->subseed + (uint64_t)pipe->image));
         add_extra(e, "Variation seed", e->subseed);
         add_extra(e, "Variation seed strength",
-                  fum_image_format_number(e->variation, p->subseed_strength));
+                  fum_number_shorten(e->variation, p->subseed_strength));
     }
     add_extra(e, "Timestep spacing", fum_spacing_word(program->spacing));
     add_extra(e, "Prediction type", fum_prediction_word(program->prediction));

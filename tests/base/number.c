@@ -66,8 +66,10 @@ static void check_all(void) {
     check_tag();
     assert_string_equal(fum_number_format(text, 6, 2.5), "2.5");
     assert_string_equal(fum_number_format(text, 3, -1234.5), "-1.23e+03");
-    assert_string_equal(fum_image_format_number(text, (double)7.1f), "7.1");
-    assert_string_equal(fum_image_format_number(text, 1 / 3.0), "0.33333333");
+    assert_string_equal(fum_number_shorten(text, (double)7.1f), "7.1");
+    assert_string_equal(fum_number_shorten(text, 1 / 3.0), "0.33333333");
+    assert_true(fum_number_widen(0.7f) == 0.7 && fum_number_widen(-0.29f) == -0.29);
+    assert_true(fum_number_widen(0.5f) == 0.5 && fum_number_widen(1e-30f) == 1e-30);
     const struct fum_image_parameters p = {
         .prompt = "a cat", .steps = 20, .cfg = 2.5, .denoising = 0.75};
     char *parameters = fum_image_format_parameters(&p);

@@ -48,6 +48,8 @@ CASES = [
     dict(base="sdxl", nets=[dict(net="net-xl", strength=0.9)], sampler="euler", steps=3, guidance=4.0),
     dict(base="sdxl", nets=[dict(net="net-xl", strength=0.5), dict(net="net-xl", strength=0.4, end=0.7)],
          sampler="euler", steps=3, guidance=4.0),
+    # Steps that begin or end exactly at a share: 3 and 7 of 10.
+    dict(base="sd1", nets=[dict(net="net-a", strength=0.9, start=0.3, end=0.7)], sampler="ddim", steps=10, guidance=1.0),
 ]
 SAMPLERS = {"euler": EulerDiscreteScheduler, "ddim": DDIMScheduler, "heun": HeunDiscreteScheduler}
 RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",

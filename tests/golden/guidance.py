@@ -36,6 +36,9 @@ CASES = [
     dict(plus=True, guidance=0.8),
     dict(sampler="ddim", plus=True, guidance=1.0),
     dict(sampler="euler_cfg_pp", guidance=1.2),
+    # Ranges that end exactly at a step: 7 of 10.
+    dict(begin=0.29, end=0.7, steps=10),
+    dict(slg_scale=2.5, slg_layers="0,2", slg_begin=0.3, slg_end=0.7, steps=10),
 ]
 
 

@@ -45,6 +45,10 @@ CASES = [
     dict(base="sdxl", nets=[dict(net="xl", strength=0.7, end=0.6)], sampler="euler", steps=5, guidance=4.0),
     dict(base="sd1", nets=[dict(net="full", strength=0.5), dict(net="full", strength=0.3)], sampler="euler", steps=3,
          guidance=1.0),
+    # Levels with an odd row or column, which are halved by rounding up.
+    dict(base="sd1", nets=[dict(net="full", strength=0.8)], sampler="euler", steps=2, guidance=1.0, width=20, height=28),
+    dict(base="sdxl", nets=[dict(net="xl", strength=0.7, end=0.7)], sampler="euler", steps=10, guidance=1.0, width=28,
+         height=20),
 ]
 SAMPLERS = {"euler": EulerDiscreteScheduler, "ddim": DDIMScheduler}
 
@@ -84,13 +88,16 @@ def run(data, case, unets, adapters):
                  scheduler=SAMPLERS[case["sampler"]].from_config(base.scheduler.config, clip_sample=False))
     pipe = (StableDiffusionXLAdapterPipeline if xl else StableDiffusionAdapterPipeline)(**parts)
     pipe.set_progress_bar_config(disable=True)
-    noise = torch.randn(1, 4, 8, 8, generator=torch.Generator("cpu").manual_seed(case["seed"] + 1000))
+    pipe.check_inputs = lambda *arguments: None  # which takes multiples of 8 alone
+    width, height = case.get("width", 16), case.get("height", 16)
+    generator = torch.Generator("cpu").manual_seed(case["seed"] + 1000)
+    noise = torch.randn(1, 4, height // 2, width // 2, generator=generator)
     pictures = [make_picture(case["seed"] * 10 + i) for i in range(len(nets))]
     images = [Image.fromarray(p.numpy()) for p in pictures]
     images = [i.convert("L") if n.config.in_channels == 1 else i for i, n in zip(images, nets)]
     strengths = [n["strength"] for n in case["nets"]]
     more = {"adapter_conditioning_factor": case["nets"][0].get("end", 1.0)} if xl else {}
-    latents = pipe(prompt=case["prompt"], image=images if several else images[0], height=16, width=16,
+    latents = pipe(prompt=case["prompt"], image=images if several else images[0], height=height, width=width,
                    num_inference_steps=case["steps"], guidance_scale=case["guidance"], latents=noise.clone(),
                    output_type="latent", adapter_conditioning_scale=strengths if several else strengths[0], **more).images
     return noise, latents, pictures

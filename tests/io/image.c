@@ -3,6 +3,7 @@
 #include "io.h"
 
 #include "base/alloc.h"
+#include "base/number.h"
 #include "io/image.h"
 #include "io/png.h"
 
@@ -175,10 +176,9 @@ static void numbers_are_short_and_exact(void **state) {
         const char *text;
     } numbers[] = {{7, "7"},      {7.1f, "7.1"},  {20, "20"},
                    {0.3f, "0.3"}, {1000, "1000"}, {1.2345679f, "1.2345679"}};
-    char text[FUM_IMAGE_NUMBER];
+    char text[FUM_NUMBER_BYTES];
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        assert_string_equal(fum_image_format_number(text, (double)numbers[i].value),
-                            numbers[i].text);
+        assert_string_equal(fum_number_shorten(text, (double)numbers[i].value), numbers[i].text);
 }
 
 static void refuses_damage(void **state) {

@@ -6,7 +6,7 @@
 
 static enum fum_result open_net(struct fum_control_part *part, const fum_model *model,
                                 struct fum_error *err) {
-    part->square = part->multiple = 1;
+    part->square = 1;
     enum fum_result result = fum_control_net_open(&part->net, model, part->path, err);
     part->channels = part->net.channels;
     return result;

@@ -11,7 +11,6 @@ static enum fum_result open_adapter(struct fum_control_part *part, const fum_mod
     if (result) return result;
     part->channels = a->channels;
     part->square = a->square;
-    part->multiple = fum_t2i_adapter_multiple(a);
     return FUM_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include "graph/graph.h"
 #include "io/image.h"
 #include "nn/nn.h"
@@ -157,11 +158,11 @@ static enum fum_result report_picture(const struct fum_run *run, int index,
 // Converts the prepared picture to the channels that a part reads.
 static enum fum_result keep_picture(struct fum_control_part *part, const struct fum_run *run,
                                     const struct fum_bitmap *prepared, struct fum_error *err) {
-    if (run->width % part->multiple || run->height % part->multiple)
+    if (run->width % part->square || run->height % part->square)
         return fum_error_set(err, FUM_ERR_ARG,
                              "%s: a T2I-adapter needs a width and a height that are multiples of "
                              "%d, not %d x %d",
-                             part->path, part->multiple, run->width, run->height);
+                             part->path, part->square, run->width, run->height);
     fum_bitmap_free(&part->picture);
     return fum_bitmap_convert(prepared, part->channels, &part->picture, err);
 }
@@ -287,9 +288,10 @@ static enum fum_result write_picture(fum_pipeline *pipe, int index, struct fum_e
 // Returns the factor of an evaluation, as diffusers' controlnet_keep has it.
 static float find_factor(const struct fum_control *control, int eval, int evals) {
     float strength = control->strength != 0 ? control->strength : default_strength;
-    double end = control->end != 0 ? (double)control->end : 1;
+    double start = fum_number_widen(control->start),
+           end = control->end != 0 ? fum_number_widen(control->end) : 1;
     double from = (double)eval / evals, to = (double)(eval + 1) / evals;
-    return from < (double)control->start || to > end || strength < 0 ? 0 : strength;
+    return from < start || to > end || strength < 0 ? 0 : strength;
 }
 
 uint32_t fum_control_gated(const struct fum_run *run) {
@@ -312,13 +314,13 @@ static void set_gates(fum_pipeline *pipe, const struct fum_run *run, int eval) {
 const char *fum_control_describe(const struct fum_control *control, char *text, size_t size) {
     const char *slash = strrchr(control->path, '/'), *how = control->preprocess;
     float strength = control->strength != 0 ? control->strength : default_strength;
-    char weight[FUM_IMAGE_NUMBER], start[FUM_IMAGE_NUMBER], end[FUM_IMAGE_NUMBER];
+    char weight[FUM_NUMBER_BYTES], start[FUM_NUMBER_BYTES], end[FUM_NUMBER_BYTES];
     snprintf(text, size,
              "Module: %.40s, Model: %.80s, Weight: %s, Guidance Start: %s, Guidance End: %s",
              how ? how : "none", slash && slash[1] ? slash + 1 : control->path,
-             fum_image_format_number(weight, (double)FUM_MAX(strength, 0.0f)),
-             fum_image_format_number(start, (double)control->start),
-             fum_image_format_number(end, control->end != 0 ? (double)control->end : 1));
+             fum_number_shorten(weight, (double)FUM_MAX(strength, 0.0f)),
+             fum_number_shorten(start, (double)control->start),
+             fum_number_shorten(end, control->end != 0 ? (double)control->end : 1));
     return text;
 }
 

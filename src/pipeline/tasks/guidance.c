@@ -4,6 +4,7 @@
 #include "pipeline/guidance/guidance.h"
 
 #include "base/error.h"
+#include "base/number.h"
 #include "graph/graph.h"
 #include "pipeline/task.h"
 
@@ -138,7 +139,8 @@ static float scale_at(const struct fum_guidance_params *p, int step, int steps) 
         begin = 0.01F;
         end = 0.2F;
     }
-    bool inside = step > (int)((double)begin * steps) && step < (int)((double)end * steps);
+    bool inside = step > (int)(fum_number_widen(begin) * steps) &&
+                  step < (int)(fum_number_widen(end) * steps);
     return inside ? p->slg_scale : 0;
 }
 
