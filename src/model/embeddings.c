@@ -48,7 +48,7 @@ static const char table_name[] = "text_model.embeddings.token_embedding.weight";
 static enum fum_result write_table(const void *user, float *values, struct fum_error *err) {
     const struct table *t = user;
     size_t count = (size_t)fum_view_count(&t->base);
-    memcpy(values + count, t->rows, t->count * t->channels * sizeof *values);
+    if (t->count > 0) memcpy(values + count, t->rows, t->count * t->channels * sizeof *values);
     return fum_view_read_f32(&t->base, values, err);
 }
 
