@@ -4,6 +4,7 @@
 // work alike.
 #include "adapter/adapter.h"
 
+#include "base/dtype.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/macros.h"
@@ -67,12 +68,6 @@ static size_t count_changes(const struct merge *m, const struct fum_view *view) 
     return count;
 }
 
-// Returns the type that sums are written in: that of the weight, unless it has too few digits.
-static enum fum_dtype merged_type(enum fum_dtype type) {
-    if (type == FUM_F16 || type == FUM_BF16) return type;
-    return fum_dtype_size(type) == 1 ? FUM_F16 : FUM_F32;
-}
-
 // Points the view of a changed weight to its merged values.
 static enum fum_result replace(void *user, struct fum_view *view, struct fum_error *err) {
     struct merge *m = user;
@@ -81,7 +76,7 @@ static enum fum_result replace(void *user, struct fum_view *view, struct fum_err
     struct merged *merged = fum_arena_alloc(m->arena, 1, sizeof *merged);
     if (!merged) return no_memory(m, err);
     *merged = (struct merged){m, *view, {write_merged, merged}};
-    view->dtype = merged_type(view->dtype);
+    view->dtype = fum_dtype_computed(view->dtype);
     view->computed = &merged->computed;
     m->placed += changes;
     return FUM_OK;

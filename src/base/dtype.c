@@ -123,6 +123,11 @@ void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, 
     }
 }
 
+enum fum_dtype fum_dtype_computed(enum fum_dtype dtype) {
+    if (dtype == FUM_F16 || dtype == FUM_BF16) return dtype;
+    return fum_dtype_size(dtype) == 1 ? FUM_F16 : FUM_F32;
+}
+
 void fum_widen_f32(double *dst, const float *src, size_t count) {
     for (size_t i = 0; i < count; i++) {
         uint32_t word = fum_bits_of(src[i]);

@@ -15,6 +15,10 @@ uint16_t fum_f32_to_bf16(float f);
 void fum_convert_to_f32(float *dst, const void *src, enum fum_dtype src_type, size_t count);
 void fum_convert_from_f32(void *dst, enum fum_dtype dst_type, const float *src, size_t count);
 
+// Returns the type that computed values of a weight are written in: its own, unless it has too few
+// digits or more than f32.
+enum fum_dtype fum_dtype_computed(enum fum_dtype dtype);
+
 // Converts f32 to f64. NaNs keep their payload, because packed words travel as f32 values.
 void fum_widen_f32(double *dst, const float *src, size_t count);
 // Returns the 32 bits of the f32 value that fum_widen_f32 made `x` from.

@@ -8,9 +8,11 @@
 
 #include "base/alloc.h"
 #include "base/block.h"
+#include "base/dtype.h"
 #include "base/file.h"
 #include "io/folder.h"
 #include "io/loader.h"
+#include "io/safetensors.h"
 
 static const char *model_path(const char *name) {
     static char path[600];
@@ -167,6 +169,76 @@ static void blocks_are_unpacked_and_copied(void **state) {
     fum_loader_close(&unpacked);
 }
 
+// Copies a file. Matrices whose names hold `part` become f8, beside a factor unless that is 0.
+static void write_f8(const char *from, const char *to, const char *part, const float *factor) {
+    enum { MAX_TENSORS = 1024, MAX_TEXTS = 32, MAX_VALUES = 1 << 16 };
+    static uint8_t bytes[MAX_VALUES];
+    static char names[MAX_TENSORS][128];
+    struct fum_safetensors_tensor tensors[MAX_TENSORS];
+    struct fum_safetensors_text texts[MAX_TEXTS];
+    struct fum_safetensors file = {.tensors = tensors, .metadata = texts};
+    struct fum_error err = {0};
+    fum_loader *loader = open_file(from);
+    for (size_t i = 0; i < MAX_VALUES; i++) bytes[i] = (uint8_t)(0x10 + i % 0x30);
+    while ((texts[file.metadata_count].value =
+                fum_loader_text(loader, file.metadata_count, &texts[file.metadata_count].key)))
+        file.metadata_count++;
+    for (size_t i = 0; i < fum_loader_count(loader); i++) {
+        const struct fum_loader_tensor *t = fum_loader_at(loader, i);
+        struct fum_safetensors_tensor *out = &tensors[file.count++];
+        *out = (struct fum_safetensors_tensor){t->name, t->view};
+        if (t->view.rank != 2 || !strstr(t->name, part)) continue;
+        out->view.dtype = FUM_F8_E4M3;
+        out->view.data = bytes;
+        if (!factor) continue;
+        char *name = names[file.count];
+        snprintf(name, sizeof *names, "%.*sscale_weight", (int)strlen(t->name) - 6, t->name);
+        tensors[file.count++] =
+            (struct fum_safetensors_tensor){name, {.dtype = FUM_F32, .data = factor}};
+    }
+    assert_int_equal(fum_safetensors_write(to, &file, &err), FUM_OK);
+    fum_loader_close(&loader);
+}
+
+// Checks that a tensor holds the values of write_f8 times the factor, in f16.
+static void check_f8(const char *path, const char *name, float factor) {
+    fum_loader *loader = open_file(path);
+    const struct fum_view *view = &get(loader, name)->view;
+    size_t count = (size_t)fum_view_count(view);
+    float *values = fum_alloc(count, sizeof *values);
+    struct fum_error err = {0};
+    assert_int_equal(view->dtype, FUM_F16);
+    assert_int_equal(fum_view_read_f32(view, values, &err), FUM_OK);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t byte = (uint8_t)(0x10 + i % 0x30);
+        float value = 0;
+        fum_convert_to_f32(&value, &byte, FUM_F8_E4M3, 1);
+        assert_true(values[i] == fum_round_to(FUM_F16, value * factor));
+    }
+    fum_free(values);
+    fum_loader_close(&loader);
+}
+
+// Types stay, but values with factors and those that are joined have no f8 that holds them.
+static void factors_are_multiplied_in(void **state) {
+    (void)state;
+    static const float factor = 0.0123f;
+    static const char text[] = "convert-folder/text_encoder/model.safetensors";
+    convert_well(model_path("sd1"), "convert.safetensors", NULL, NULL);
+    write_f8("convert.safetensors", "convert-f8.safetensors", "attn1.to_q", &factor);
+    convert_well("convert-f8.safetensors", "convert-folder", NULL, NULL);
+    check_f8("convert-folder/unet/diffusion_pytorch_model.safetensors",
+             "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight", factor);
+    convert_well(model_path("sd2"), "convert.safetensors", NULL, NULL);
+    convert_well("convert.safetensors", "convert-folder", NULL, NULL);
+    write_f8(text, "convert-text.safetensors", "self_attn", NULL);
+    remove_all(text);
+    assert_int_equal(rename("convert-text.safetensors", text), 0);
+    convert_well("convert-folder", "convert-f8.safetensors", NULL, NULL);
+    convert_well("convert-f8.safetensors", "convert-folder", NULL, NULL);
+    check_f8(text, "encoder.layers.0.self_attn.q_proj.weight", 1);
+}
+
 // ---- failures ----
 
 static void wrong_arguments_are_named(void **state) {
@@ -240,6 +312,7 @@ int main(void) {
         cmocka_unit_test(blocks_are_for_matrices_of_the_unet),
         cmocka_unit_test(k_types_fall_back),
         cmocka_unit_test(blocks_are_unpacked_and_copied),
+        cmocka_unit_test(factors_are_multiplied_in),
         cmocka_unit_test(wrong_arguments_are_named),
         cmocka_unit_test(a_folder_is_not_replaced),
         cmocka_unit_test(nothing_is_left_after_a_cancellation),

@@ -173,10 +173,13 @@ static struct fum_convert_type fit_type(const struct fum_convert_type *type,
     return dense_type(t);
 }
 
-// Returns the type of a tensor that nothing else is requested for.
+// Returns the type of a tensor that nothing else is requested for. Values with factors are
+// computed.
 static struct fum_convert_type kept_type(const struct fum_converter *c,
                                          const struct fum_convert_tensor *t) {
     struct fum_convert_type kept = {.dtype = t->view.dtype, .blocks = t->view.blocks};
+    if (is_floating(kept.dtype) && (t->view.scales || t->view.computed))
+        kept.dtype = fum_dtype_computed(kept.dtype);
     if (!c->blocks) {
         kept.blocks = NULL;
         return kept;
