@@ -17,7 +17,8 @@ PUSH_CONSTANTS(fum_conv2d_push) {
     uint first_y;    // first output row of the dispatch
     uint first_in_y; // first input row of the window
     uint x_skip, y_skip, residual_skip;
-    uint row_begin; // row operand of the first image
-    uint row_step;  // 1: each image has its own; 0: all share one
-    uint norm_skip; // quads of norm before the first image's
+    uint row_begin;   // row operand of the first image
+    uint row_step;    // 1: each image has its own; 0: all share one
+    uint norm_skip;   // quads of norm before the first image's
+    uint panel_quads; // columns of a tap of w lie in panels of so many quads, one after the other
 };

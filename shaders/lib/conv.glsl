@@ -32,17 +32,17 @@ vec4 read_x(uint at, uint image, uint k) {
     return v;
 }
 
-// Returns quads of column `col` for the four terms from 4 k on of a tap.
-void load_w(uint tap, uint k, uint col, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
+// Returns quads of column `col`, which starts at w_at, for the four terms from 4 k on of a tap.
+void load_w(uint tap, uint k, uint col, uint w_at, out vec4 w0, out vec4 w1, out vec4 w2, out vec4 w3) {
 #ifdef QUANTISED
     uint each = W_TERMS / 4u, at = (tap * (k_size / W_TERMS) + k / each) * W_ROWS * n_quads + col;
     w_terms(at, w_block(at), k % each, w0, w1, w2, w3);
 #else
-    uint at = (tap * k_size + 4u * k) * n_quads + col;
+    uint at = w_at + 4u * k * panel_quads;
     w0 = w_load(at);
-    w1 = w_load(at + n_quads);
-    w2 = w_load(at + 2u * n_quads);
-    w3 = w_load(at + 3u * n_quads);
+    w1 = w_load(at + panel_quads);
+    w2 = w_load(at + 2u * panel_quads);
+    w3 = w_load(at + 3u * panel_quads);
 #endif
 }
 
@@ -53,19 +53,23 @@ void main() {
     uint total = pixels * batches;
 
     int top[FETCHES], left[FETCHES];
-    uint image[FETCHES], col[COLS];
+    uint image[FETCHES], col[COLS], w_first[COLS];
     EACH_FETCH(f) {
         uint i = min(fetch_row(tile_m, f), total - 1u), p = i % pixels;
         image[f] = i / pixels;
         top[f] = int(first_y + p / out_w) * stride - pad;
         left[f] = int(p % out_w) * stride - pad_x;
     }
-    EACH_COL(c) col[c] = min(tile_col(tile_n, c), n_quads - 1u);
+    EACH_COL(c) {
+        col[c] = min(tile_col(tile_n, c), n_quads - 1u);
+        w_first[c] = col[c] / panel_quads * panel_quads * k_size + col[c] % panel_quads;
+    }
     int height = int(in_h << upsample), width = int(in_w << upsample);
 
     gemm_clear();
     for (uint tap = 0u; tap < kernel_h * kernel_w; tap++) {
-        uint x_at[FETCHES];
+        uint x_at[FETCHES], w_at[COLS];
+        EACH_COL(c) w_at[c] = w_first[c] + tap * k_size * n_quads;
         bool valid[FETCHES];
         EACH_FETCH(f) {
             int iy = top[f] + int(tap / kernel_w), ix = left[f] + int(tap % kernel_w);
@@ -78,7 +82,7 @@ void main() {
             EACH_FETCH(f) a[f] = x_if(valid[f], read_x(x_at[f] + k, image[f], k));
             EACH_COL(c) {
                 vec4 w0, w1, w2, w3;
-                load_w(tap, k, col[c], w0, w1, w2, w3);
+                load_w(tap, k, col[c], w_at[c], w0, w1, w2, w3);
                 gemm_add(c, w0, w1, w2, w3);
             }
         }
@@ -87,10 +91,10 @@ void main() {
             uint k = k_size / 4u, left_over = k_size % 4u;
             EACH_FETCH(f) a[f] = x_if(valid[f], quad_mask(read_x(x_at[f] + k, image[f], k), k, k_size, 0.0));
             EACH_COL(c) {
-                uint i = (tap * k_size + 4u * k) * n_quads + col[c];
+                uint i = w_at[c] + 4u * k * panel_quads;
                 vec4 w1 = vec4(0.0), w2 = vec4(0.0);
-                if (left_over > 1u) w1 = w_load(i + n_quads);
-                if (left_over > 2u) w2 = w_load(i + 2u * n_quads);
+                if (left_over > 1u) w1 = w_load(i + panel_quads);
+                if (left_over > 2u) w2 = w_load(i + 2u * panel_quads);
                 gemm_add(c, w_load(i), w1, w2, vec4(0.0));
             }
         }

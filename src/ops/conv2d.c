@@ -5,8 +5,20 @@
 #include "ops/variants/variant.h"
 #include "ops/lib/winograd.h"
 
+// Checks a weight in panels.
+static bool infer_panels(const struct fum_op_call *call, struct fum_why *why) {
+    const struct fum_shape *w = &call->in[FUM_GEMM_W].shape;
+    if (call->attr[FUM_CONV_PANELS] == 0) return true;
+    if (w->rank == 4 && w->dim[3] == FUM_PACK_PANEL && w->dim[0] > 0 &&
+        w->dim[1] % w->dim[0] == 0 && !call->quantised[FUM_GEMM_W])
+        return true;
+    return fum_refuse(why, "a weight in panels must be dense [side, side * out / %d, in, %d]",
+                      FUM_PACK_PANEL, FUM_PACK_PANEL);
+}
+
 static bool infer(struct fum_op_call *call, struct fum_why *why) {
-    const struct fum_shape *x = &call->in[0].shape, *w = &call->in[1].shape;
+    if (!infer_panels(call, why)) return false;
+    const struct fum_shape *x = &call->in[0].shape, kernel = fum_conv_kernel(call), *w = &kernel;
     int64_t stride = (int64_t)call->attr[FUM_CONV_STRIDE], pad = (int64_t)call->attr[FUM_CONV_PAD];
     int64_t extra = (int64_t)call->attr[FUM_CONV_PAD_END_EXTRA], padding = 2 * pad + extra,
             padding_x = 2 * fum_conv_pad_width(call->attr) + extra;
@@ -34,13 +46,15 @@ static bool infer(struct fum_op_call *call, struct fum_why *why) {
 static double sum_at(const struct fum_conv_image *image, const double *w, int64_t oy, int64_t ox,
                      int64_t n) {
     const struct fum_conv *c = image->conv;
+    int64_t panel = c->panels ? FUM_PACK_PANEL : c->out_c;
     double sum = 0;
     for (int64_t tap = 0; tap < c->kernel_h * c->kernel_w; tap++) {
         int64_t y = oy * c->stride - c->pad + tap / c->kernel_w,
                 x = ox * c->stride - c->pad_x + tap % c->kernel_w;
         if (y < 0 || y >= c->in_h * c->up || x < 0 || x >= c->in_w * c->up) continue;
         for (int64_t k = 0; k < c->in_c; k++)
-            sum += fum_conv_pixel(image, y, x, k) * w[(tap * c->in_c + k) * c->out_c + n];
+            sum += fum_conv_pixel(image, y, x, k) *
+                   w[tap * c->in_c * c->out_c + (n / panel * c->in_c + k) * panel + n % panel];
     }
     return sum;
 }
@@ -149,6 +163,7 @@ static bool gradient(struct fum_gradient *g) {
         node->in[FUM_CONV_NORM])
         return fum_refuse(&g->why,
                           "its activation, norm and upsampling must be nodes of their own");
+    if (node->attr[FUM_CONV_PANELS] != 0) return fum_refuse(&g->why, "its weight lies in panels");
     if (g->needed[FUM_GEMM_X]) g->grad[FUM_GEMM_X] = add_input_gradient(g);
     if (g->needed[FUM_GEMM_W]) g->grad[FUM_GEMM_W] = add_weight_gradient(g);
     for (int i = FUM_GEMM_BIAS; i <= FUM_GEMM_RESIDUAL; i++)
@@ -157,7 +172,8 @@ static bool gradient(struct fum_gradient *g) {
 }
 
 static double flops(const struct fum_op_call *call) {
-    const int64_t *w = call->in[1].shape.dim;
+    const struct fum_shape kernel = fum_conv_kernel(call);
+    const int64_t *w = kernel.dim;
     return 2.0 * (double)fum_shape_count(&call->out.shape) * (double)(w[0] * w[1] * w[2]);
 }
 
@@ -166,7 +182,19 @@ static double flops(const struct fum_op_call *call) {
 static const struct fum_input_read reads = {
     .double_attr = "upsample", .norm_input = FUM_CONV_NORM, .norm_act_attr = "norm_act"};
 
-extern const struct fum_op fum_op_conv2d_winograd, fum_op_conv2d_gradient_kernel;
+// True for a large square kernel on CPU drivers, as matmul's weights are.
+static bool choose_panels(const struct fum_lowering_site *site, struct fum_desc *weight) {
+    const int64_t *w = site->weight->shape.dim;
+    if (site->weight->shape.rank != 4 || w[0] != w[1] || w[0] > FUM_PACK_MOST_SIDE ||
+        !fum_gemm_panels_pay(site, w[0] * w[1] * w[2], w[3]))
+        return false;
+    *weight = *site->weight;
+    weight->shape =
+        (struct fum_shape){4, {w[0], w[1] * (w[3] / FUM_PACK_PANEL), w[2], FUM_PACK_PANEL}};
+    return true;
+}
+
+extern const struct fum_op fum_op_conv2d, fum_op_conv2d_winograd, fum_op_conv2d_gradient_kernel;
 
 static const struct fum_lowering lowerings[] = {
     {.op = &fum_op_conv2d_winograd,
@@ -183,6 +211,11 @@ static const struct fum_lowering lowerings[] = {
      .through = &fum_op_conv2d_gradient_kernel,
      .choose = fum_winograd_choose_gradient},
     {.op = &fum_op_conv2d_winograd, .choose = fum_winograd_choose_each},
+    {.op = &fum_op_conv2d,
+     .from = &fum_packing_conv,
+     .to = &fum_packing_conv_panels,
+     .sets = "panels",
+     .choose = choose_panels},
     {0},
 };
 

@@ -243,16 +243,10 @@ static bool choose_untransposed(const struct fum_lowering_site *site, struct fum
     return true;
 }
 
-// True for a large weight on CPU drivers. Rows of the kernels' blocks lie apart there, each on
-// another page, and the processor fetches none of them ahead. Panels take 13 % less time for 512
-// rows by 640 terms of 640 columns on a Zen 3, and 20 % for 2560 terms. 320 by 320 terms are equal.
 static bool choose_panels(const struct fum_lowering_site *site, struct fum_desc *weight) {
-    enum { LEAST_ELEMENTS = 1 << 17 };
-    const struct fum_op_call *call = site->call;
     const struct fum_shape *w = &site->weight->shape;
-    if (site->trains || call->attr[TRANSPOSE_B] != 0 || w->rank != 2 ||
-        w->dim[1] % FUM_PACK_PANEL || w->dim[0] * w->dim[1] < LEAST_ELEMENTS ||
-        !fum_texels_faster(site->info, site->tuning, call->out.dtype))
+    if (site->call->attr[TRANSPOSE_B] != 0 || w->rank != 2 ||
+        !fum_gemm_panels_pay(site, w->dim[0], w->dim[1]))
         return false;
     *weight = *site->weight;
     weight->shape = (struct fum_shape){3, {w->dim[1] / FUM_PACK_PANEL, w->dim[0], FUM_PACK_PANEL}};

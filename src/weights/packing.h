@@ -13,6 +13,8 @@
 // Columns of a panel: two cache lines of f32, and what the lanes of a CPU driver's kernel read of a
 // row.
 enum { FUM_PACK_PANEL = 32 };
+// Longest side of a convolution's kernel in panels.
+enum { FUM_PACK_MOST_SIDE = 16 };
 
 struct fum_block_type;
 struct fum_coded;
@@ -67,7 +69,7 @@ struct fum_packing {
 };
 
 extern const struct fum_packing fum_packing_plain, fum_packing_linear, fum_packing_conv,
-    fum_packing_panels, fum_packing_winograd, fum_packing_winograd_panels,
+    fum_packing_panels, fum_packing_conv_panels, fum_packing_winograd, fum_packing_winograd_panels,
     fum_packing_winograd_gradient;
 #define FUM_QUANTISED(name) extern const struct fum_packing fum_packing_##name;
 #include "weights/quantised.def"

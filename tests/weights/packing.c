@@ -310,17 +310,18 @@ static void winograd_of_flipped_kernels_matches(void **state) {
     flipped_winograd_matches(16);
 }
 
-// Checks that every panel of `panels` holds its columns of the same weight without panels. It comes
-// from memory, by ranges of rows that begin and end within a panel, and from a file.
+// Checks that every panel of `panels`, `wide` of a point or tap, holds its columns of the same
+// weight without panels. It comes from memory, by ranges of rows that begin and end within a panel,
+// and from a file.
 static void panels_match(const struct fum_weight *plain, const struct fum_weight *panels,
-                         struct fum_view view) {
+                         struct fum_view view, int64_t wide) {
     enum { MOST = 36 * 320 * 96 };
     static float want[MOST], got[MOST];
     const char *path = "weights-packing-panels.bin"; // beside the test
     struct fum_file *bytes = NULL;
     const struct fum_shape *shape = &panels->desc.shape;
     const int64_t count = fum_shape_count(shape), rows = fum_shape_rows(shape), each = 50;
-    int64_t inputs = shape->dim[shape->rank - 2], wide = shape->dim[shape->rank - 3];
+    int64_t inputs = shape->dim[shape->rank - 2];
     struct fum_why why;
     struct fum_error err = {0};
     assert_true(count <= MOST && fum_packing_check(panels, &view, &why));
@@ -364,13 +365,18 @@ static void panels_hold_the_same_columns(void **state) {
                                       .packing = &fum_packing_linear},
                             panels = {.desc = {{3, {OUT / 32, IN, 32}}, FUM_F32},
                                       .packing = &fum_packing_panels};
-    panels_match(&linear, &panels, matrix);
+    panels_match(&linear, &panels, matrix, OUT / 32);
+    const struct fum_weight kernel = {.desc = {{4, {3, 3, IN, OUT}}, FUM_F32},
+                                      .packing = &fum_packing_conv},
+                            kernel_panels = {.desc = {{4, {3, 3 * (OUT / 32), IN, 32}}, FUM_F32},
+                                             .packing = &fum_packing_conv_panels};
+    panels_match(&kernel, &kernel_panels, taps, OUT / 32);
     for (int points = 16; points <= 36; points += 20) {
         const struct fum_weight plain = {.desc = {{3, {points, IN, OUT}}, FUM_F32},
                                          .packing = &fum_packing_winograd},
                                 in_panels = {.desc = {{4, {points, OUT / 32, IN, 32}}, FUM_F32},
                                              .packing = &fum_packing_winograd_panels};
-        panels_match(&plain, &in_panels, taps);
+        panels_match(&plain, &in_panels, taps, OUT / 32);
     }
 }
 

@@ -7,6 +7,8 @@
     { {0}, 0, 0, 0 }
 #define NORM(b, c) \
     { .shape = FUM_DIMS(b, 2, c), .type = FUM_CASE_F32 }
+// A square kernel in panels of 32 outputs.
+#define PANELS(side, panels, in) X(side, (side) * (panels), in, 32)
 #define BENCH(size, from, to)                                                            \
     {                                                                                    \
         .name = "3x3 " #from " to " #to " at " #size,                                    \
@@ -273,6 +275,27 @@ static const struct fum_op_case cases[] = {
     {.name = "1x1 padded left and right",
      .in = {X(1, 4, 4, 8), X(1, 1, 8, 4)},
      .attrs = {{"pad_width", 1}}},
+    {.name = "panels, all epilogues, 30 channels",
+     .in = {X(2, 5, 4, 30), PANELS(3, 3, 30), X(96), X(2, 1, 1, 96), X(2, 5, 4, 96)},
+     .attrs = {{"pad", 1}, {"panels", 1}, {"act", FUM_ACT_SILU}}},
+    {.name = "panels, stride 2",
+     .in = {X(1, 9, 7, 12), PANELS(3, 2, 12), X(64)},
+     .attrs = {{"stride", 2}, {"pad", 1}, {"panels", 1}}},
+    {.name = "panels, 1x1", .in = {X(1, 5, 7, 31), PANELS(1, 2, 31)}, .attrs = {{"panels", 1}}},
+    {.name = "panels, 640 to 128 at 8: two quads a lane",
+     .in = {X(2, 8, 8, 640), PANELS(3, 4, 640)},
+     .attrs = {{"pad", 1}, {"panels", 1}},
+     .types = 1 << FUM_F32},
+    {.types = 1 << FUM_F32,
+     .name = "3x3 1280 to 1280 at 4, two images",
+     .in = {X(2, 4, 4, 1280), X(3, 3, 1280, 1280), X(1280)},
+     .attrs = {{"pad", 1}},
+     .bench = true},
+    {.types = 1 << FUM_F32,
+     .name = "3x3 1280 to 1280 at 4, two images, panels",
+     .in = {X(2, 4, 4, 1280), PANELS(3, 40, 1280), X(1280)},
+     .attrs = {{"pad", 1}, {"panels", 1}},
+     .bench = true},
 };
 
 const struct fum_op_cases fum_cases_conv2d = FUM_CASES(conv2d, cases);

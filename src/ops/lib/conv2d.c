@@ -4,9 +4,9 @@
 #include "ops/lib/unary.h"
 #include "shaders/conv2d.pc.h"
 
-const struct fum_attr_def fum_conv_attrs[] = {{"stride", 1},     {"pad", 0}, {"pad_end_extra", 0},
-                                              {"upsample", 0},   {"act", 0}, {"norm_act", 0},
-                                              {"pad_width", -1}, {NULL, 0}};
+const struct fum_attr_def fum_conv_attrs[] = {
+    {"stride", 1},   {"pad", 0},        {"pad_end_extra", 0}, {"upsample", 0}, {"act", 0},
+    {"norm_act", 0}, {"pad_width", -1}, {"panels", 0},        {NULL, 0}};
 
 bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why) {
     const struct fum_shape *x = &call->in[0].shape, *s = &call->in[FUM_CONV_NORM].shape;
@@ -16,6 +16,13 @@ bool fum_conv_infer_norm(const struct fum_op_call *call, struct fum_why *why) {
         return true;
     return fum_refuse(why, "scales and shifts of x must be f32 [%lld, 2, %lld]",
                       (long long)x->dim[0], (long long)x->dim[3]);
+}
+
+struct fum_shape fum_conv_kernel(const struct fum_op_call *call) {
+    const struct fum_shape *w = &call->in[FUM_GEMM_W].shape;
+    int64_t side = w->dim[0];
+    if (call->attr[FUM_CONV_PANELS] == 0) return *w;
+    return (struct fum_shape){4, {side, side, w->dim[2], w->dim[1] / side * w->dim[3]}};
 }
 
 bool fum_conv_is_product(const struct fum_conv *c) {
@@ -34,6 +41,7 @@ struct fum_gemm fum_conv_product(const struct fum_op_call *call, const struct fu
                              .act = (enum fum_act)call->attr[FUM_CONV_ACT],
                              .scale = 1,
                              .w = c->w,
+                             .panels = c->panels,
                              .quantised = c->quantised};
 }
 
@@ -181,6 +189,7 @@ static bool add_part(const struct job *job, const struct fum_part *part) {
         .first_y = (uint32_t)part->first,
         .row_begin = own_row ? (uint32_t)part->batch : 0,
         .row_step = own_row,
+        .panel_quads = fum_gemm_panel_quads(c->panels, c->out_c),
     };
     bind_part(job, d, part, &push);
     FUM_EMIT_PUSH(d, push);

@@ -14,7 +14,8 @@ enum {
     FUM_CONV_UPSAMPLE,
     FUM_CONV_ACT,
     FUM_CONV_NORM_ACT,
-    FUM_CONV_PAD_WIDTH // left and right; -1: as above and below
+    FUM_CONV_PAD_WIDTH, // left and right; -1: as above and below
+    FUM_CONV_PANELS     // 1: w is square and lies in panels of outputs
 };
 
 // Optional input after those of the epilogue: f32 [batch, 2, in], scales and shifts. The
@@ -27,7 +28,8 @@ struct fum_conv {
     // up: 1 or 2
     int64_t batches, in_h, in_w, in_c, out_h, out_w, out_c, kernel_h, kernel_w, stride, pad, pad_x,
         up;
-    struct fum_desc w;                   // as it lies in memory
+    struct fum_desc w; // as it lies in memory
+    bool panels;       // w is [height, width out / FUM_PACK_PANEL, in, FUM_PACK_PANEL]
     const struct fum_packing *quantised; // of w; NULL: it is dense
 };
 
@@ -37,8 +39,12 @@ static inline int64_t fum_conv_pad_width(const double *attr) {
     return width < 0 ? (int64_t)attr[FUM_CONV_PAD] : width;
 }
 
+// Returns the shape of w without panels, [height, width, in, out].
+struct fum_shape fum_conv_kernel(const struct fum_op_call *call);
+
 static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
-    const int64_t *x = call->in[0].shape.dim, *w = call->in[1].shape.dim, *y = call->out.shape.dim;
+    const struct fum_shape kernel = fum_conv_kernel(call);
+    const int64_t *x = call->in[0].shape.dim, *w = kernel.dim, *y = call->out.shape.dim;
     return (struct fum_conv){.batches = x[0],
                              .in_h = x[1],
                              .in_w = x[2],
@@ -53,6 +59,7 @@ static inline struct fum_conv fum_conv_of(const struct fum_op_call *call) {
                              .pad_x = fum_conv_pad_width(call->attr),
                              .up = call->attr[FUM_CONV_UPSAMPLE] != 0 ? 2 : 1,
                              .w = fum_call_memory(call, FUM_GEMM_W),
+                             .panels = call->attr[FUM_CONV_PANELS] != 0,
                              .quantised = call->quantised[FUM_GEMM_W]};
 }
 

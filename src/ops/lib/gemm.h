@@ -121,6 +121,10 @@ struct fum_gemm_added {
 };
 struct fum_gemm_added fum_gemm_added_rows(const struct fum_op_call *call, const struct fum_gemm *g,
                                           int64_t first);
+// True for a dense weight of [terms, columns] that takes less time in panels.
+bool fum_gemm_panels_pay(const struct fum_lowering_site *site, int64_t terms, int64_t columns);
+// Returns the quads of a row of w that lie together.
+uint32_t fum_gemm_panel_quads(bool panels, int64_t n);
 // Rows of a batch of w.
 int64_t fum_gemm_weight_rows(const struct fum_gemm *g);
 // Adds the dispatches of a product by one family of kernels.

@@ -70,7 +70,8 @@ static bool conv2d(const struct fum_variant *v, const struct fum_op_call *call, 
                    struct fum_dispatches *list) {
     const struct fum_conv *conv = sizes;
     return v->conv2d && fum_variant_takes(v, conv->quantised) &&
-           (v->normalises || !call->has[FUM_CONV_NORM]) && v->conv2d(call, conv, list);
+           (v->normalises || !call->has[FUM_CONV_NORM]) && (v->panels || !conv->panels) &&
+           v->conv2d(call, conv, list);
 }
 
 static bool attention(const struct fum_variant *v, const struct fum_op_call *call,

@@ -28,7 +28,7 @@ struct fum_variant {
                    struct fum_dispatches *list);
     bool normalises; // conv2d can take the input FUM_CONV_NORM
     bool gates;      // matmul can take products with a gate
-    bool panels;     // matmul can take weights in panels
+    bool panels;     // matmul and conv2d can take weights in panels
     // The only packing of weights that it takes. NULL: dense weights and every quantised packing.
     const struct fum_packing *only;
     bool (*attention)(const struct fum_op_call *call, const struct fum_attention *attention,
