@@ -37,6 +37,7 @@ CASES = [
     dict(sampler="ddim", plus=True, guidance=1.0),
     dict(sampler="euler_cfg_pp", guidance=1.2),
     # Ranges that end exactly at a step: 7 of 10.
+    dict(pag_scale=2.0, pag_layers="blocks.1"),  # of both ways
     dict(begin=0.29, end=0.7, steps=10),
     dict(slg_scale=2.5, slg_layers="0,2", slg_begin=0.3, slg_end=0.7, steps=10),
 ]
@@ -54,7 +55,7 @@ def listed(layers, path, index):
         if layer.isdigit():
             if int(layer) == index:
                 return True
-        elif path.startswith(layer.replace("down", "down_blocks").replace("mid", "mid_block").replace(".block_", ".")):
+        elif layer.replace("down", "down_blocks").replace("mid", "mid_block").replace(".block_", ".") + "." in path:
             return True
     return False
 

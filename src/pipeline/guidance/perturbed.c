@@ -40,6 +40,14 @@ static void expand_layer(const char *layer, size_t length, char text[MAX_LAYER])
     text[used] = 0;
 }
 
+// True if the layer's parts are in the path, as "blocks.0" and "attentions" are.
+static bool has_parts(const char *path, const char *layer) {
+    size_t bytes = strlen(layer);
+    const char *at = bytes ? strstr(path, layer) : NULL;
+    while (at && at[bytes] != '.') at = strstr(at + 1, layer);
+    return at != NULL;
+}
+
 // True if a list names the layer, by its path or by its number.
 static bool is_listed(const void *user, const char *path, int index) {
     char layer[MAX_LAYER];
@@ -49,8 +57,7 @@ static bool is_listed(const void *user, const char *path, int index) {
         bool number = length && strspn(at, "0123456789") >= length;
         if (number && strtol(at, NULL, 10) == index) return true;
         expand_layer(at, length, layer);
-        size_t bytes = strlen(layer);
-        if (bytes && !number && !strncmp(path, layer, bytes) && path[bytes] == '.') return true;
+        if (!number && has_parts(path, layer)) return true;
         at += length;
     }
     return false;
