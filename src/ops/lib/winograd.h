@@ -15,7 +15,8 @@ bool fum_winograd_choose_gradient(const struct fum_lowering_site *site, struct f
 // Does the same for a weight that is no file's and stays [3, 3, in, out].
 bool fum_winograd_choose_each(const struct fum_lowering_site *site, struct fum_desc *weight);
 
-// Returns the side of the tiles, 2 or 4, of an image of so many pixels in f32.
+// Returns the side of the tiles, 2 or 4, of an image of so many pixels in f32, for weights that
+// change.
 int64_t fum_winograd_tile(int64_t pixels);
 // Returns the transform of a weight [3, 3, in, out] for tiles of a side, [points, in, out]. The
 // caller frees it. NULL: no memory.
