@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/require.h"
 #include "base/text.h"
 
 // A weight that is changed.
@@ -65,6 +66,10 @@ struct matching {
     const struct fum_adapter_group **unmatched; // in the arena
     size_t num_unmatched;
     struct fum_why why; // of the first that has a module here but does not fit; "": none
+    // A parameter that the group changes and the model does not have; NULL: none. Such groups,
+    // which change other parameters too, and the parameter of the first.
+    const char *missing, *first_missing;
+    size_t num_missing;
 };
 
 static bool add_change(fum_adapters *set, const struct fum_adapter_change *change) {
@@ -82,7 +87,8 @@ static bool is_known(const struct fum_adapter_group *group) {
     return true;
 }
 
-// Tries the group as an adapter of this kind. *matched: it is one, and fits its weight.
+// Tries the group as an adapter of this kind. *matched: it is one, and fits its weight. Sets
+// m->missing if the model has no such weight.
 static enum fum_result match_kind(struct matching *m, const struct fum_adapter_target *target,
                                   const struct fum_adapter_kind *kind, bool *matched,
                                   struct fum_error *err) {
@@ -93,7 +99,10 @@ static enum fum_result match_kind(struct matching *m, const struct fum_adapter_t
     if (!kind->present(&change.layer)) return FUM_OK;
     change.weight = fum_arena_printf(m->set->arena, "%s.%s", target->module, kind->parameter);
     if (!change.weight) return no_memory(err);
-    if (!target->source.find(target->source.user, change.weight, &view)) return FUM_OK;
+    if (!target->source.find(target->source.user, change.weight, &view)) {
+        m->missing = change.weight;
+        return FUM_OK;
+    }
     const struct fum_adapter_shape shape = shape_of(&view);
     if (!kind->fits(&change.layer, &shape, why) ||
         !fum_adapter_dora_fits(&change.layer, &shape, why))
@@ -117,10 +126,12 @@ static enum fum_result match_group(struct matching *m, const struct fum_adapter_
     enum fum_result result = FUM_OK;
     bool matched = false;
     m->group = group;
+    m->missing = NULL;
     if (target) describe_layer(m, target);
     for (int i = 0; target && is_known(group) && fum_adapter_kinds[i] && !result; i++)
         result = match_kind(m, target, fum_adapter_kinds[i], &matched, err);
     if (!matched) m->unmatched[m->num_unmatched++] = group;
+    if (matched && m->missing && !m->num_missing++) m->first_missing = m->missing;
     return result;
 }
 
@@ -147,6 +158,15 @@ static void log_unmatched(const struct matching *m, const struct fum_log *log) {
     }
 }
 
+// Reports biases of layers that have none.
+static void log_missing(const struct matching *m, const struct fum_log *log) {
+    if (m->num_missing)
+        fum_log(log, FUM_LOG_WARN,
+                "%s: %zu of %zu modules also change a parameter that the model does not have; the "
+                "first is %s",
+                fum_loader_path(m->file->loader), m->num_missing, m->file->count, m->first_missing);
+}
+
 static enum fum_result refuse_all(const struct matching *m, struct fum_error *err) {
     char names[STEMS_BYTES];
     const char *path = fum_loader_path(m->file->loader);
@@ -169,8 +189,10 @@ static enum fum_result match_file(fum_adapters *set, int index, const struct fum
     for (size_t i = 0; i < m.file->count && !result; i++)
         result = match_group(&m, &m.file->groups[i], err);
     if (!result && m.num_unmatched == m.file->count) return refuse_all(&m, err);
-    if (!result) log_unmatched(&m, log);
-    return result;
+    if (result) return result;
+    log_unmatched(&m, log);
+    log_missing(&m, log);
+    return FUM_OK;
 }
 
 // ---- the weights ----
@@ -264,6 +286,9 @@ static bool copy_params(fum_adapters *set, const struct fum_adapters_params *par
 enum fum_result fum_adapters_open(fum_adapters **adapters, const fum_model *model,
                                   const struct fum_adapters_params *params, struct fum_error *err) {
     enum fum_result result = FUM_OK;
+    *adapters = NULL;
+    for (int i = 0; i < params->count; i++)
+        if (fum_require(params->list[i].name, "the name of an adapter", err)) return FUM_ERR_ARG;
     fum_adapters *set = *adapters = fum_calloc(1, sizeof *set);
     if (set) set->arena = fum_arena_create();
     if (!set || !set->arena || !copy_params(set, params)) result = no_memory(err);

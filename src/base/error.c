@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "base/error.h"
+#include "base/require.h"
 
 #include "base/text.h"
 
@@ -76,4 +77,8 @@ enum fum_result fum_error_unknown(struct fum_error *err, const char *what, const
     }
     return fum_error_set(err, FUM_ERR_ARG, "unknown %s \"%s\"; available: %s", what,
                          fum_text_show(word).text, list);
+}
+
+enum fum_result fum_require(const void *given, const char *what, struct fum_error *err) {
+    return given ? FUM_OK : fum_error_set(err, FUM_ERR_ARG, "%s is required", what);
 }

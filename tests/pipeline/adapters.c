@@ -181,6 +181,8 @@ static const struct zeros wrong_shape[] = {{TO_Q ".lora_down.weight", 2, 5},
 static const struct zeros half[] = {{TO_Q ".lora_down.weight", 2, 12}};
 static const struct zeros two_nowhere[] = {{"lora_unet_here.lora_up.weight", 4, 2},
                                            {"lora_unet_there.lora_up.weight", 4, 2}};
+static const struct zeros biased[] = {
+    {TO_Q ".lora_down.weight", 2, 12}, {TO_Q ".lora_up.weight", 12, 2}, {TO_Q ".diff_b", 1, 12}};
 static const struct zeros no_adapter[] = {{"model.weight", 2, 12}, {"model.bias", 1, 12}};
 
 static char logged[4096];
@@ -226,6 +228,9 @@ static void what_matches_nothing_is_reported(void **state) {
         {two_nowhere, FUM_COUNT(two_nowhere),
          "matches nothing in the model: lora_unet_here, lora_unet_there", NULL},
         {half, FUM_COUNT(half), "matches nothing in the model: " TO_Q, NULL},
+        {biased, FUM_COUNT(biased), NULL,
+         "1 of 1 modules also change a parameter that the model does not have; the first is "
+         "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.bias"},
         {no_adapter, FUM_COUNT(no_adapter), "holds no adapter: model.bias", NULL},
     };
     struct context *c = *state;
