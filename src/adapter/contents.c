@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "base/require.h"
 #include "base/text.h"
 #include "model/components.h"
 #include "model/find.h"
@@ -122,6 +123,8 @@ static enum fum_result open_path(fum_contents *c, const char *path, struct fum_e
 
 enum fum_result fum_contents_open(fum_contents **contents, const char *path,
                                   struct fum_error *err) {
+    *contents = NULL;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     fum_contents *c = *contents = fum_calloc(1, sizeof *c);
     if (!c) return no_memory(err);
     c->info.facts = c->facts;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/require.h"
 #include "io/safetensors.h"
 
 #include <stdio.h>
@@ -173,12 +174,10 @@ static enum fum_result extract_all(struct extract *x, const fum_adapter_targets 
 enum fum_result fum_adapter_extract(const fum_model *base, const fum_model *tuned,
                                     const struct fum_extract_params *params,
                                     struct fum_error *err) {
+    if (fum_require(params->path, "a path", err)) return FUM_ERR_ARG;
+    if (params->rank < 1) return fum_error_set(err, FUM_ERR_ARG, "the rank must be at least 1");
     struct extract x = {.tuned = tuned, .rank = params->rank, .arena = fum_arena_create()};
     fum_adapter_targets *targets = NULL;
-    if (params->rank < 1) {
-        fum_arena_destroy(&x.arena);
-        return fum_error_set(err, FUM_ERR_ARG, "the rank must be at least 1");
-    }
     enum fum_result result = x.arena ? FUM_OK : no_memory(err);
     if (!result) result = fum_adapter_targets_create(&targets, base, err);
     if (!result) result = extract_all(&x, targets, err);

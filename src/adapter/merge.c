@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/macros.h"
+#include "base/require.h"
 #include "io/safetensors.h"
 #include "model/components.h"
 #include "model/convert/convert.h"
@@ -233,6 +234,7 @@ enum fum_result fum_adapter_merge(const fum_model *model, const struct fum_merge
                                             .count = params->num_adapters,
                                             .dir = params->adapter_dir,
                                             .log = params->log};
+    if (fum_require(params->path, "a path", err)) return FUM_ERR_ARG;
     struct merge m = {.model = model, .path = params->path, .arena = fum_arena_create()};
     enum fum_result result = m.arena ? FUM_OK : no_memory(&m, err);
     if (!result) result = fum_adapters_open(&m.set, model, &set, err);

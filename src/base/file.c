@@ -5,10 +5,13 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/require.h"
 
 #include <string.h>
 
 enum fum_result fum_file_open(struct fum_file **file, const char *path, struct fum_error *err) {
+    *file = NULL;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     struct fum_file *f = *file = fum_calloc(1, sizeof *f);
     if (f) {
         f->fd = -1;

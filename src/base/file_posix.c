@@ -5,6 +5,7 @@
 #include "base/file_system.h"
 
 #include "base/error.h"
+#include "base/require.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -85,6 +86,7 @@ uint64_t fum_system_size(const struct fum_file *file) {
 enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err) {
     struct stat st;
     *kind = FUM_FILE_NONE;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     if (stat(path, &st) != 0)
         return errno == ENOENT || errno == ENOTDIR ? FUM_OK : fum_system_error(err, "open", path);
     if (S_ISREG(st.st_mode))
@@ -121,6 +123,7 @@ enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const c
 
 enum fum_result fum_file_append(const char *path, const void *data, size_t bytes,
                                 struct fum_error *err) {
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     const char *from = data;
     if (fd < 0) return fum_system_error(err, "write", path);

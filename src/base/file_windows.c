@@ -5,6 +5,7 @@
 #include "base/macros.h"
 
 #include "base/error.h"
+#include "base/require.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +102,7 @@ enum fum_result fum_system_list(const char *dir, bool (*add)(void *user, const c
 enum fum_result fum_file_append(const char *path, const void *data, size_t bytes,
                                 struct fum_error *err) {
     DWORD done = 0;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     wchar_t *wide = widen(path);
     if (!wide) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for the name %s", path);
     HANDLE handle = CreateFileW(wide, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
@@ -188,6 +190,7 @@ uint64_t fum_system_size(const struct fum_file *file) {
 
 enum fum_result fum_file_look(const char *path, enum fum_file_kind *kind, struct fum_error *err) {
     *kind = FUM_FILE_NONE;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     HANDLE handle = open_to_read(path);
     if (handle == INVALID_HANDLE_VALUE)
         return is_missing() ? FUM_OK : fum_system_error(err, "open", path);
@@ -291,6 +294,8 @@ static enum fum_result begin(fum_file_writer *w, struct fum_error *err) {
 }
 
 enum fum_result fum_file_begin(fum_file_writer **writer, const char *path, struct fum_error *err) {
+    *writer = NULL;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     fum_file_writer *w = *writer = fum_calloc(1, sizeof *w);
     if (w) {
         w->handle = INVALID_HANDLE_VALUE;
@@ -408,6 +413,7 @@ static bool identify_missing(const char *path, struct fum_file_identity *identit
 }
 
 bool fum_file_identify(const char *path, struct fum_file_identity *identity) {
+    if (!path) return false;
     if (!strcmp(path, "-")) {
         HANDLE output = GetStdHandle(STD_OUTPUT_HANDLE);
         if (!identify_open(output, identity))

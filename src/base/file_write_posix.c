@@ -6,6 +6,7 @@
 #include "base/file_system.h"
 
 #include "base/error.h"
+#include "base/require.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -206,6 +207,8 @@ static void remove_stale(int folder, int seconds) {
 
 static enum fum_result create_writer(fum_file_writer **writer, const char *path, bool named,
                                      struct fum_error *err) {
+    *writer = NULL;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     fum_file_writer *w = *writer = fum_calloc(1, sizeof *w);
     if (!w) return no_memory(path, err);
     w->named = named;
@@ -465,6 +468,7 @@ static bool identify_missing(const char *name, char *folder, struct fum_file_ide
 bool fum_file_identify(const char *path, struct fum_file_identity *identity) {
     struct stat st;
     int links;
+    if (!path) return false;
     if (!strcmp(path, "-")) {
         if (fstat(STDOUT_FILENO, &st) != 0 || !identity_of(&st, identity))
             *identity = (struct fum_file_identity){UINT64_MAX, STDOUT_FILENO, 0};

@@ -5,6 +5,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/require.h"
 #include "base/view.h"
 
 #include <stdio.h>
@@ -57,6 +58,8 @@ static enum fum_result allocate(struct fum_bits_run *run, struct fum_error *err)
 enum fum_result fum_bits_open(struct fum_bits_run *run, const struct fum_bits_params *params,
                               bool slopes, struct fum_error *err) {
     *run = (struct fum_bits_run){.params = params};
+    if (fum_require(params->model, "a model", err)) return FUM_ERR_ARG;
+    if (fum_require(params->data, "a data set", err)) return FUM_ERR_ARG;
     fum_rng_init(&run->rng, FUM_RNG_CUDA, params->seed);
     enum fum_result result = open_model(run, err);
     if (!result) result = open_data(run, err);

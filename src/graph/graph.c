@@ -3,6 +3,7 @@
 #include "graph/graph.h"
 
 #include "base/error.h"
+#include "base/require.h"
 #include "base/text.h"
 
 #include <stdarg.h>
@@ -168,6 +169,7 @@ static fum_tensor *source(fum_graph *graph, enum fum_tensor_kind kind, const cha
     const struct fum_shape shape = desc.shape;
     const enum fum_dtype dtype = desc.dtype;
     if (graph->error.code) return NULL;
+    if (fum_require(name, "the name of a tensor", &graph->error)) return NULL;
     if (!shape_valid(&shape)) {
         char text[96];
         fum_graph_fail(graph, FUM_ERR_ARG,
@@ -199,7 +201,7 @@ fum_tensor *fum_graph_input(fum_graph *graph, const char *name, struct fum_shape
 
 fum_tensor *fum_graph_state(fum_graph *graph, const char *name, struct fum_shape shape,
                             enum fum_dtype dtype, enum fum_stage stage) {
-    if (!graph->error.code && stage == FUM_STAGE_LOAD)
+    if (name && !graph->error.code && stage == FUM_STAGE_LOAD)
         fum_graph_fail(graph, FUM_ERR_ARG, "%s: a state cannot change when weights are loaded",
                        name);
     fum_tensor *t = source(graph, FUM_TENSOR_STATE, name, (struct fum_desc){shape, dtype}, stage);
@@ -234,6 +236,7 @@ fum_tensor *fum_graph_exact_constant(fum_graph *graph, const char *name, struct 
 
 void fum_graph_quantise(fum_graph *graph, const char *type) {
     if (!graph || graph->error.code) return;
+    if (fum_require(type, "the name of a quantised type", &graph->error)) return;
     graph->quantised = fum_quantised_find(type);
     if (!graph->quantised)
         fum_graph_fail(graph, FUM_ERR_ARG, "there is no quantised type \"%s\"",
@@ -263,7 +266,7 @@ const struct fum_packing *fum_graph_packing(const fum_graph *graph, const fum_te
 // Returns the source of that kind, name, packing and shape; NULL if the graph has none.
 static fum_tensor *find_source(const fum_graph *graph, enum fum_tensor_kind kind, const char *name,
                                const struct fum_shape *shape, const struct fum_packing *packing) {
-    for (int i = 0; i < graph->count && !graph->error.code; i++) {
+    for (int i = 0; name && i < graph->count && !graph->error.code; i++) {
         fum_tensor *t = graph->tensors[i];
         if (t->kind == kind && t->packing == packing && !strcmp(t->name, name) &&
             fum_shape_same(&t->desc.shape, shape))
@@ -330,7 +333,7 @@ void fum_graph_set_gate(fum_graph *graph, int gate) {
 }
 
 static bool trains_weight(const fum_graph *graph, const char *name) {
-    return graph->trains && graph->trains(graph->trains_user, name);
+    return name && graph->trains && graph->trains(graph->trains_user, name);
 }
 
 int fum_graph_list_parameters(const fum_graph *graph, fum_tensor **list) {
@@ -558,7 +561,7 @@ static bool check_updates(const fum_tensor *t) {
 
 fum_tensor *fum_graph_add(fum_graph *graph, const char *op, const char *name,
                           struct fum_inputs inputs, const struct fum_attr *attrs) {
-    if (graph->error.code) return NULL;
+    if (graph->error.code || fum_require(op, "the name of an op", &graph->error)) return NULL;
     char made_up[96];
     snprintf(made_up, sizeof made_up, "%s#%d", op, graph->count);
     const struct fum_op *record = fum_op_find(op);
@@ -593,6 +596,7 @@ fum_tensor *fum_graph_add_twin(fum_graph *graph, const fum_tensor *node,
 
 void fum_graph_output(fum_graph *graph, fum_tensor *tensor, const char *name) {
     if (!tensor || graph->error.code) return;
+    if (fum_require(name, "the name of an output", &graph->error)) return;
     tensor->output = fum_arena_strdup(graph->arena, name);
     if (!tensor->output) fum_graph_fail(graph, FUM_ERR_NOMEM, "no memory for output %s", name);
 }
@@ -616,6 +620,7 @@ const char *fum_tensor_name(const fum_tensor *tensor) {
 }
 
 fum_tensor *fum_graph_find(const fum_graph *graph, const char *name) {
+    if (!name) return NULL;
     for (int i = graph->count - 1; i >= 0; i--)
         if (graph->tensors[i]->output && !strcmp(graph->tensors[i]->output, name))
             return graph->tensors[i];

@@ -3,6 +3,7 @@
 #include <fumarole/bitmap.h>
 
 #include "base/error.h"
+#include "base/require.h"
 #include "io/image_writer.h"
 #include "io/jpeg_turn.h"
 #include "io/image_format.h"
@@ -66,6 +67,7 @@ enum fum_result fum_bitmap_encode(const struct fum_bitmap *bitmap,
     struct fum_bitmap converted = {0};
     enum fum_result result = FUM_OK;
     *bytes = (struct fum_bytes){0};
+    if (fum_require(format->name, "the name of a format", err)) return FUM_ERR_ARG;
     snprintf(name, sizeof name, "picture.%s", format->name);
     if (bitmap->channels == 2) result = fum_bitmap_convert(bitmap, 4, &converted, err);
     if (result) return result;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/macros.h"
+#include "base/require.h"
 #include "base/text.h"
 #include "io/image_format.h"
 #include "io/resize.h"
@@ -36,6 +37,7 @@ static const struct fum_image_writer *find_writer(const char *path) {
 }
 
 enum fum_result fum_image_check_ending(const char *path, struct fum_error *err) {
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     const struct fum_image_writer *writer = find_writer(path);
     if (!writer)
         return fum_error_set(err, FUM_ERR_ARG,
@@ -78,6 +80,7 @@ static enum fum_result encode(const struct fum_image_writer *writer,
 
 enum fum_result fum_image_encode_as(const char *name, const struct fum_picture *picture,
                                     uint8_t **bytes, size_t *count, struct fum_error *err) {
+    if (fum_require(name, "a name", err)) return FUM_ERR_ARG;
     const struct fum_image_writer *writer = find_writer(name);
     if (!writer || !writer->encode) return fum_image_check_ending(name, err);
     return encode(writer, picture, bytes, count, err);
@@ -85,6 +88,7 @@ enum fum_result fum_image_encode_as(const char *name, const struct fum_picture *
 
 enum fum_result fum_image_write(const char *path, const struct fum_picture *picture,
                                 struct fum_error *err) {
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     const struct fum_image_writer *writer = find_writer(path);
     uint8_t *bytes = NULL;
     size_t count = 0;

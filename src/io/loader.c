@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/macros.h"
+#include "base/require.h"
 #include "base/text.h"
 #include "io/averages.h"
 #include "io/format.h"
@@ -35,8 +36,9 @@ static enum fum_result no_memory(const char *path, struct fum_error *err) {
 }
 
 static enum fum_result loader_create(fum_loader **loader, const char *path, struct fum_error *err) {
-    fum_loader *l = fum_calloc(1, sizeof *l);
-    *loader = l;
+    *loader = NULL;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
+    fum_loader *l = *loader = fum_calloc(1, sizeof *l);
     if (!l) return no_memory(path, err);
     l->arena = fum_arena_create();
     l->tensors.arena = l->arena;

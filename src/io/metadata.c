@@ -244,7 +244,7 @@ void fum_metadata_destroy(struct fum_metadata **metadata) {
 }
 
 const char *fum_metadata_find(const struct fum_metadata *metadata, const char *key) {
-    for (size_t i = 0; i < metadata->num_fields; i++)
+    for (size_t i = 0; key && i < metadata->num_fields; i++)
         if (!strcmp(metadata->fields[i].key, key)) return metadata->fields[i].value;
     return NULL;
 }

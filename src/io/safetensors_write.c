@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/require.h"
 #include "base/text.h"
 #include "io/tensor_write.h"
 
@@ -115,6 +116,7 @@ enum fum_result fum_safetensors_write(const char *path, const struct fum_safeten
                                       struct fum_error *err) {
     fum_file_writer *writer = NULL;
     char *text = NULL;
+    if (fum_require(path, "a path", err)) return FUM_ERR_ARG;
     struct entry *entries = fum_alloc(file->count, sizeof *entries);
     if (!entries) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
     enum fum_result result = list_entries(path, file, entries, err);

@@ -3,12 +3,15 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/require.h"
 #include "base/sha256.h"
 #include "base/text.h"
 #include "model/model_hash.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { LEAST_DIGITS = 10 };
 
 struct search {
     const struct fum_model_params *params;
@@ -60,8 +63,15 @@ static const char *folder_of(struct search *s, const char *path) {
 
 enum fum_result fum_model_open_hash(fum_model **model, const struct fum_model_params *params,
                                     const char *hash, struct fum_error *err) {
-    struct search s = {.params = params, .hash = hash, .arena = fum_arena_create()};
+    static const struct fum_model_params none = {0};
     *model = NULL;
+    if (fum_require(hash, "a hash", err)) return FUM_ERR_ARG;
+    size_t digits = strspn(hash, "0123456789abcdef");
+    if (hash[digits] || digits < LEAST_DIGITS || digits > FUM_SHA256_TEXT - 1)
+        return fum_error_set(err, FUM_ERR_ARG, "a hash has %d to 64 hexadecimal digits, not \"%s\"",
+                             LEAST_DIGITS, fum_text_show(hash).text);
+    if (!params) params = &none;
+    struct search s = {.params = params, .hash = hash, .arena = fum_arena_create()};
     if (!s.arena) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to find a model");
     try_path(&s, params->path);
     try_folder(&s, params->models_dir);

@@ -3,6 +3,7 @@
 #include "pipeline/pipeline.h"
 
 #include "base/error.h"
+#include "base/require.h"
 #include "base/rng.h"
 #include "io/image.h"
 #include "sample/sample.h"
@@ -96,6 +97,8 @@ static enum fum_result show(struct diffusion *d, const struct fum_diffuse_params
 
 enum fum_result fum_diffuse(const struct fum_diffuse_params *params, struct fum_error *err) {
     struct diffusion d = {0};
+    if (fum_require(params->path, "a path", err)) return FUM_ERR_ARG;
+    if (!params->on_picture) return fum_error_set(err, FUM_ERR_ARG, "on_picture is required");
     enum fum_result result = read_schedule(&d, params, err);
     if (!result) result = read_picture(&d, params, err);
     for (int i = 0; i < params->num_times && !result; i++)

@@ -41,6 +41,8 @@ static enum fum_result check_sampled(const fum_pipeline *pipe,
 // Draws the pictures from index `begin` on, or checks the request alone (FUM_DRAW_NONE).
 static enum fum_result serve(fum_pipeline *pipe, const struct fum_generate_params *params,
                              int begin, struct fum_error *err) {
+    if (!params->interpolate[0] != !params->interpolate[1])
+        return fum_error_set(err, FUM_ERR_ARG, "an interpolation needs both of its ends");
     bool serves = pipe->kind->serves && pipe->kind->serves(pipe, params);
     enum fum_result result =
         serves ? check_served(pipe, params, err) : check_sampled(pipe, params, err);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/require.h"
 #include "exec/executable.h"
 #include "io/image.h"
 #include "model/upscaler.h"
@@ -103,6 +104,8 @@ static enum fum_result compile(fum_upscaler *u, int height, int width, struct fu
 enum fum_result fum_upscaler_create(fum_upscaler **out, fum_device *device,
                                     const struct fum_upscaler_params *params,
                                     struct fum_error *err) {
+    *out = NULL;
+    if (fum_require(params->path, "a path", err)) return FUM_ERR_ARG;
     fum_upscaler *u = *out = fum_calloc(1, sizeof *u);
     if (!u) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for an upscaler");
     u->device = device;
@@ -364,6 +367,7 @@ static enum fum_result take_result(const fum_upscaler *u, struct picture *p,
 enum fum_result fum_upscaler_run(fum_upscaler *u, const struct fum_upscale_params *params,
                                  struct fum_error *err) {
     struct picture p = {0};
+    if (!params->on_image) return fum_error_set(err, FUM_ERR_ARG, "on_image is required");
     enum fum_result result = read_picture(u, &p, params, err);
     for (int i = 0; i < FUM_MAX(params->repeats, 1) && !result; i++) {
         if (i) result = take_result(u, &p, err);

@@ -78,6 +78,7 @@ bool fum_sampler_runs_on(const struct fum_sampler *sampler, int schedule) {
 }
 
 bool fum_sampler_accepts(const char *sampler, const char *schedule) {
+    if (!sampler || !schedule) return false;
     const struct fum_sampler *s = fum_sampler_find(sampler);
     int k = fum_schedule_find(schedule);
     return s && k >= 0 && fum_sampler_runs_on(s, k);

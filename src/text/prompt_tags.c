@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/number.h"
+#include "base/require.h"
 
 static const char start[] = "<lora:";
 
@@ -60,6 +61,8 @@ static bool take_tag(struct fum_prompt_tags *tags, const char *prompt, const cha
 
 enum fum_result fum_prompt_tags_take(struct fum_prompt_tags *tags, const char *prompt,
                                      struct fum_error *err) {
+    *tags = (struct fum_prompt_tags){0};
+    if (fum_require(prompt, "a prompt", err)) return FUM_ERR_ARG;
     *tags = (struct fum_prompt_tags){.prompt = fum_strdup(prompt), .copy = fum_strdup(prompt)};
     bool memory = tags->prompt && tags->copy;
     char *out = tags->prompt;

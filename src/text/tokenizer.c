@@ -10,6 +10,7 @@
 #include "text/tokenizer.h"
 
 #include "base/error.h"
+#include "base/require.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -157,6 +158,7 @@ static bool encode_raw(struct encoder *encoder, const uint32_t *text, size_t cou
 enum fum_result fum_tokenizer_encode(const fum_tokenizer *tokenizer, const char *text, size_t bytes,
                                      struct fum_token_ids *ids, struct fum_error *err) {
     *ids = (struct fum_token_ids){0};
+    if (bytes && fum_require(text, "a text", err)) return FUM_ERR_ARG;
     if (bytes > FUM_TOKENIZER_MAX_BYTES)
         return fum_error_set(err, FUM_ERR_ARG,
                              "tokenizer: a text of %zu bytes is over the limit of %d; shorten it",

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/require.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -176,8 +177,9 @@ static enum fum_result read_max_length(fum_tokenizer *tokenizer, const cJSON *co
 
 enum fum_result fum_tokenizer_load_dir(fum_tokenizer **tokenizer, const char *dir,
                                        struct fum_error *err) {
-    struct folder folder = {.arena = fum_arena_create(), .dir = dir};
     *tokenizer = NULL;
+    if (fum_require(dir, "a folder", err)) return FUM_ERR_ARG;
+    struct folder folder = {.arena = fum_arena_create(), .dir = dir};
     enum fum_result result =
         folder.arena ? FUM_OK : fum_error_set(err, FUM_ERR_NOMEM, "tokenizer: out of memory");
     if (!result) result = read_json(&folder, "tokenizer_config.json", &folder.config, err);

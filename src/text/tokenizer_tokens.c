@@ -33,6 +33,7 @@ const char *fum_tokenizer_piece(const fum_tokenizer *tokenizer, int32_t id) {
 }
 
 int32_t fum_tokenizer_find(const fum_tokenizer *tokenizer, const char *piece) {
+    if (!piece) return -1;
     for (size_t i = 0; i < tokenizer->special_count; i++)
         if (!strcmp(tokenizer->specials[i].text, piece)) return tokenizer->specials[i].id;
     return fum_bpe_find(tokenizer->bpe, piece, strlen(piece));

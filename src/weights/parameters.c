@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/require.h"
 #include "weights/packing.h"
 
 #include <string.h>
@@ -145,6 +146,7 @@ static enum fum_result read_values(const struct parameter *p, float *values,
 // Returns the parameter of that name and number of elements; NULL with an error if there is none.
 static struct parameter *find_counted(const fum_parameters *parameters, const char *name,
                                       size_t count, struct fum_error *err) {
+    if (fum_require(name, "the name of a parameter", err)) return NULL;
     struct parameter *p = find(parameters, name);
     if (!p) {
         fum_error_set(err, FUM_ERR_ARG, "no parameter %s", name);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/require.h"
 #include "base/text.h"
 #include "model/checkpoint.h"
 
@@ -86,6 +87,8 @@ static void end(struct fum_converter *c) {
 }
 
 enum fum_result fum_convert(const struct fum_convert_params *params, struct fum_error *err) {
+    if (fum_require(params->path, "a path", err)) return FUM_ERR_ARG;
+    if (fum_require(params->output, "an output", err)) return FUM_ERR_ARG;
     struct fum_converter c = {.params = params, .err = err};
     bool single = false;
     enum fum_result result = begin(&c, &single);
