@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/macros.h"
 #include "base/text.h"
 #include "io/folder.h"
 #include "model/checkpoint.h"
@@ -102,7 +103,39 @@ static enum fum_result refuse_network(fum_model *model, struct fum_error *err) {
     return result;
 }
 
-// Reports what other folders are: one network, or a training's.
+// Returns the weights that an entry of a folder is or, being a folder of PEFT, holds. NULL: none.
+static const char *find_weights(fum_model *model, const char *path) {
+    static const char *const endings[] = {".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".gguf"};
+    if (fum_path_is_dir(path))
+        path = fum_path_join(model->arena, path, "adapter_model.safetensors");
+    for (size_t i = 0; path && i < FUM_COUNT(endings); i++)
+        if (fum_text_ends_with(path, endings[i]) && fum_path_may_exist(path)) return path;
+    return NULL;
+}
+
+// Reports what the first file of weights in a folder of several is, and where it can be given.
+static enum fum_result refuse_entries(fum_model *model, struct fum_error *err) {
+    enum { MOST = 100 };
+    const char *dir = model->info.path;
+    enum fum_result result = FUM_OK;
+    struct fum_path_names names;
+    if (fum_path_list(model->arena, dir, &names, NULL)) return FUM_OK;
+    for (size_t i = 0; i < names.count && i < MOST && !result; i++) {
+        const char *path = fum_path_join(model->arena, dir, names.names[i]), *other = NULL;
+        fum_loader *loader = NULL;
+        path = path ? find_weights(model, path) : NULL;
+        if (!path || fum_loader_open(&loader, path, NULL)) continue;
+        result = fum_checkpoint_refuse_others(&other, loader, err);
+        if (!result)
+            result = fum_error_set(err, FUM_ERR_UNSUPPORTED,
+                                   "%s: give this file if it is the model", path);
+        fum_error_prefix(err, "%s is a folder of files", dir);
+        fum_loader_close(&loader);
+    }
+    return result;
+}
+
+// Reports what other folders are: one network, a training's, or several files.
 static enum fum_result refuse_others(fum_model *model, struct fum_error *err) {
     const char *log = fum_path_join(model->arena, model->info.path, "log.jsonl");
     if (fum_folder_is(model->info.path)) return FUM_OK;
@@ -111,7 +144,8 @@ static enum fum_result refuse_others(fum_model *model, struct fum_error *err) {
                              "%s: this is a classifier, give it to --classifier, beside a model",
                              model->info.path);
     enum fum_result result = refuse_network(model, err);
-    if (result || !log || !fum_path_may_exist(log)) return result;
+    if (result) return result;
+    if (!log || !fum_path_may_exist(log)) return refuse_entries(model, err);
     return fum_error_set(err, FUM_ERR_UNSUPPORTED, "%s: this training has saved no model yet",
                          model->info.path);
 }

@@ -182,6 +182,21 @@ expect 1 'flux.safetensors: this is a FLUX model, which generate cannot use yet'
 other lora.safetensors lora_unet_x.alpha
 expect 1 'lora.safetensors: this is a LoRA, give it to --lora, beside a model' info lora.safetensors
 
+# A folder of several such files is described by the first of them.
+mkdir -p words upscalers adapters/one adapters/two
+other words/a.safetensors emb_params
+other words/b.safetensors emb_params
+expect 1 'words is a folder of files: words/a.safetensors: this is a textual inversion, give its folder to --embd-dir' generate -m words heart
+other upscalers/x2.safetensors params_ema.conv_first.weight
+other upscalers/x4.safetensors params_ema.conv_first.weight
+expect 1 'upscalers is a folder of files: upscalers/x2.safetensors: this is an upscaler, give it to' generate -m upscalers heart
+other adapters/one/adapter_model.safetensors base_model.model.q.lora_A.weight
+other adapters/two/adapter_model.safetensors base_model.model.q.lora_A.weight
+expect 1 'adapters is a folder of files: adapters/one/adapter_model.safetensors: this is an adapter of PEFT, give it to --lora' \
+    generate -m adapters heart
+other words/0.safetensors conv.weight
+expect 1 'words is a folder of files: words/0.safetensors: give this file if it is the model' generate -m words heart
+
 # described PATTERN: info lists the components of m before it says why generate cannot use it, as generate does too.
 described() {
     expect 1 "$1" info m
