@@ -68,6 +68,8 @@ python3 scale.py
 check "a new word from another one" train textual-inversion -q -o start --steps 1 -m scaled "${tuned[@]:2}" --lr 0 \
     --set inversion.start=cat --set inversion.vectors=2
 check "begins with its row" python3 rows.py
+expect 2 'setting inversion.start is "cat dog", which is 2 tokens' train textual-inversion -q -o two --steps 1 -m scaled \
+    "${tuned[@]:2}" --set 'inversion.start=cat dog'
 
 tuned[1]=$FUM_TEST_DATA/model-train-xl
 check "a LoRA of all layers of SDXL" train lora -q -o all --steps 1 "${tuned[@]}" --set lora.targets=all-linear

@@ -59,6 +59,25 @@ static enum fum_result choose_caption(struct fum_training *t, const char *token,
     return fum_settings_check(&t->settings, err);
 }
 
+// Refuses an initial word that is several tokens: its first one alone would begin the new rows, and
+// stand for another word.
+static enum fum_result check_start(struct fum_training *t, const struct inversion *v,
+                                   struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    if (!*v->start || t->resumed) return FUM_OK;
+    for (int i = 0; i < v->latent.view->num_text && !result; i++) {
+        struct fum_token_ids ids = {0};
+        result = fum_tokenizer_encode(v->latent.view->text[i].tokenizer, v->start, strlen(v->start),
+                                      &ids, err);
+        if (!result && ids.count != 3) // with start and end
+            fum_settings_fail(&t->settings, "inversion.start",
+                              "is \"%s\", which is %zu tokens; it must be a word that is one",
+                              fum_text_show(v->start).text, ids.count - 2);
+        fum_token_ids_free(&ids);
+    }
+    return result ? result : fum_settings_check(&t->settings, err);
+}
+
 static enum fum_result configure(struct fum_training *t, struct fum_error *err) {
     enum { MAX_VECTORS = 64, MAX_TOKEN = 100 };
     struct inversion *v = t->config;
@@ -73,6 +92,7 @@ static enum fum_result configure(struct fum_training *t, struct fum_error *err) 
     if (!result) result = fum_latent_open(t, &v->latent, err);
     v->latent.new_rows = new_rows;
     v->latent.num_new = v->vectors;
+    if (!result) result = check_start(t, v, err);
     return result ? result : add_token(v, err);
 }
 
