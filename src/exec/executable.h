@@ -82,7 +82,8 @@ enum fum_result fum_executable_read_rows(fum_executable *executable, const fum_t
                                          size_t rows, float *data, struct fum_error *err);
 
 // Runs `stage` node by node with a check after each one. *node becomes the first node whose result
-// holds a NaN or an infinity, or NULL. It is slow: it serves the message after such a value was
+// holds a NaN or an infinity, or NULL. One without a name of its own is described by a value that
+// it is computed from. It is slow: it serves the message after such a value was
 // found.
 enum fum_result fum_executable_first_nonfinite(fum_executable *executable, enum fum_stage stage,
                                                const char **node, struct fum_error *err);

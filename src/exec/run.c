@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "exec/inside.h"
 
+#include <string.h>
+
 // True if the tensor is read from memory that nothing has written yet. An empty tensor has none.
 static bool is_missing(const fum_executable *exe, const fum_tensor *t) {
     bool external = t->kind == FUM_TENSOR_INPUT || t->kind == FUM_TENSOR_STATE;
@@ -139,6 +141,17 @@ static enum fum_result check_finite(fum_executable *exe, const fum_tensor *t, bo
     return result;
 }
 
+// Returns a node's name for a message. An automatic one, "exp#14", gets the name of the nearest
+// value that it is computed from.
+static const char *describe_node(const fum_executable *exe, const fum_tensor *t) {
+    const fum_tensor *from = t;
+    while (from && strchr(from->name, '#')) from = from->in[0];
+    if (!from || from == t) return t->name;
+    const char *text =
+        fum_arena_printf(exe->plan->arena, "%s, computed from %s", t->name, from->name);
+    return text ? text : t->name;
+}
+
 enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_stage stage,
                                                const char **node, struct fum_error *err) {
     *node = NULL;
@@ -148,7 +161,7 @@ enum fum_result fum_executable_first_nonfinite(fum_executable *exe, enum fum_sta
         bool finite;
         enum fum_result result = run_step(exe, s, err);
         if (!result) result = check_finite(exe, t, &finite, err);
-        if (!result && !finite) *node = t->name;
+        if (!result && !finite) *node = describe_node(exe, t);
         if (result || *node) return result;
     }
     return FUM_OK;

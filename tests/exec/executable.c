@@ -526,6 +526,30 @@ static void inputs_that_were_never_written_are_refused_by_name(void **state) {
     fum_graph_destroy(&g);
 }
 
+// A node with an automatic name is described by the value that it is computed from.
+static void the_first_bad_value_has_a_name_to_look_for(void **state) {
+    fum_device *device = *state;
+    struct fum_error err = {0};
+    fum_graph *g = NULL;
+    fum_executable *exe = NULL;
+    const char *node = NULL;
+    const float data[4] = {1, 2, 1000, 3};
+    fum_graph_create(&g, FUM_F32, NULL);
+    fum_tensor *x =
+        fum_graph_input(g, "logarithm", (struct fum_shape){1, {4}}, FUM_F32, FUM_STAGE_STEP);
+    fum_tensor *y = add(g, "exp", FUM_INPUTS(add(g, "relu", FUM_INPUTS(x), NULL)), NULL);
+    fum_graph_output(g, y, "y");
+    if (fum_executable_create(&exe, g, device, NULL, &err) ||
+        fum_executable_write(exe, x, data, 4, &err) ||
+        fum_executable_first_nonfinite(exe, FUM_STAGE_STEP, &node, &err))
+        fail_msg("%s", err.text);
+    assert_non_null(node);
+    assert_non_null(strstr(node, "exp#"));
+    assert_non_null(strstr(node, ", computed from logarithm"));
+    fum_executable_destroy(&exe);
+    fum_graph_destroy(&g);
+}
+
 static int set_up(void **state) {
     struct fum_error err = {0};
     fum_device *device = NULL;
@@ -552,6 +576,7 @@ int main(void) {
         cmocka_unit_test(a_norm_reads_parts_of_a_concatenation),
         cmocka_unit_test(slices_of_whole_rows_are_views),
         cmocka_unit_test(wrong_use_is_refused),
-        cmocka_unit_test(inputs_that_were_never_written_are_refused_by_name)};
+        cmocka_unit_test(inputs_that_were_never_written_are_refused_by_name),
+        cmocka_unit_test(the_first_bad_value_has_a_name_to_look_for)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
