@@ -137,7 +137,7 @@ static void combine_digests(struct fum_model_hash *h) {
     fum_sha256_begin(&sha);
     for (size_t i = 0; i < h->count; i++)
         fum_sha256_add(&sha, h->files[i].digest, FUM_SHA256_TEXT - 1);
-    if (h->model->folder)
+    if (h->model->folder || h->count > 1)
         fum_sha256_end(&sha, h->result);
     else
         memcpy(h->result, h->files[0].digest, sizeof h->result);
@@ -147,17 +147,25 @@ static void combine_digests(struct fum_model_hash *h) {
 // ---- from outside ----
 
 static void add_files(struct fum_model_hash *h, const fum_loader *loader) {
-    for (size_t i = 0; loader && i < fum_loader_file_count(loader); i++)
+    for (size_t i = 0; i < fum_loader_file_count(loader); i++)
         if (fum_loader_open_file(loader, i))
             h->files[h->count++] = (struct hashed_file){.path = fum_loader_file(loader, i),
                                                         .open = fum_loader_open_file(loader, i)};
 }
 
-static size_t count_files(const fum_model *model) {
-    size_t count = model->file ? fum_loader_file_count(model->file) : 0;
+// Returns the index-th loader of the model's own files, NULL past the last. Files that replace
+// components of a single file are none of its.
+static const fum_loader *find_loader(const fum_model *model, int index) {
+    if (model->file) return index ? NULL : model->file;
     for (int i = 0; i < model->num_components; i++)
-        if (model->components[i].own_loader)
-            count += fum_loader_file_count(model->components[i].own_loader);
+        if (model->components[i].own_loader && index-- == 0) return model->components[i].own_loader;
+    return NULL;
+}
+
+static size_t count_files(const fum_model *model) {
+    const fum_loader *loader;
+    size_t count = 0;
+    for (int i = 0; (loader = find_loader(model, i)); i++) count += fum_loader_file_count(loader);
     return count;
 }
 
@@ -179,8 +187,8 @@ enum fum_result fum_model_hash_begin(struct fum_model_hash **hash, const fum_mod
         return fum_error_set(err, FUM_ERR_NOMEM, "no memory to hash the model's files");
     }
     h->model = model;
-    add_files(h, model->file);
-    for (int i = 0; i < model->num_components; i++) add_files(h, model->components[i].own_loader);
+    const fum_loader *loader;
+    for (int i = 0; (loader = find_loader(model, i)); i++) add_files(h, loader);
     qsort(h->files, h->count, sizeof *h->files, by_path);
     for (size_t i = 0; i < h->count; i++) find_digest(&h->files[i]);
     h->failed = h->count == 0;

@@ -6,6 +6,7 @@
 #include "model/model_hash.h"
 
 #include "base/file.h"
+#include "base/macros.h"
 #include "base/sha256.h"
 #include "model/components.h"
 
@@ -93,6 +94,38 @@ static void hash_file(const char *path, char text[FUM_SHA256_TEXT]) {
     fum_loader_close(&model.file);
 }
 
+// A file that replaces a component of a single file is none of the model's own.
+static void replaced_components_do_not_count(void **state) {
+    (void)state;
+    static const char *const names[] = {"model-tiny-original/decoder.safetensors",
+                                        "model-sd1/unet/diffusion_pytorch_model.safetensors"};
+    char path[1024], wanted[FUM_SHA256_TEXT];
+    struct fum_error err = {0};
+    struct fum_model_hash *hash = NULL;
+    fum_model model = {.num_components = 1};
+    snprintf(path, sizeof path, "%s/%s", getenv("FUM_TEST_DATA"), names[0]);
+    digest_file(path, wanted);
+    if (fum_loader_open(&model.file, path, &err)) fail_msg("%s", err.text);
+    snprintf(path, sizeof path, "%s/%s", getenv("FUM_TEST_DATA"), names[1]);
+    if (fum_loader_open(&model.components[0].own_loader, path, &err)) fail_msg("%s", err.text);
+    assert_int_equal(fum_model_hash_begin(&hash, &model, &err), FUM_OK);
+    assert_string_equal(fum_model_hash_wait(hash, NULL, NULL), wanted);
+    fum_model_hash_end(&hash);
+    fum_loader_close(&model.components[0].own_loader);
+    fum_loader_close(&model.file);
+}
+
+static void a_hash_to_find_is_checked(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"", "0123abcd", "0123456789abcdefg", "0123456789ABCDEF"};
+    for (size_t i = 0; i < FUM_COUNT(wrong); i++) {
+        fum_model *model;
+        struct fum_error err = {0};
+        assert_int_equal(fum_model_open_hash(&model, NULL, wrong[i], &err), FUM_ERR_ARG);
+        assert_null(model);
+    }
+}
+
 // A wait that is cancelled gives nothing; the next one goes on from there.
 static void waiting_can_be_cancelled(void **state) {
     (void)state;
@@ -154,6 +187,8 @@ static void large_files_are_read_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_folder_is_its_files_in_order),
+                                       cmocka_unit_test(replaced_components_do_not_count),
+                                       cmocka_unit_test(a_hash_to_find_is_checked),
                                        cmocka_unit_test(waiting_can_be_cancelled),
                                        cmocka_unit_test(large_files_are_read_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
