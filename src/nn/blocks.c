@@ -91,6 +91,8 @@ fum_tensor *fum_nn_ada_group_norm(struct fum_nn *nn, fum_tensor *x, fum_tensor *
         gamma = fum_graph_constant(nn->graph, "ones", (struct fum_shape){1, {channels}}, ones);
         beta = fum_graph_constant(nn->graph, "zeros", (struct fum_shape){1, {channels}}, zeros);
     }
+    if (x && (!ones || !zeros))
+        fum_graph_fail(nn->graph, FUM_ERR_NOMEM, "no memory for the factors of a norm");
     fum_free(ones);
     fum_free(zeros);
     if (!gamma || !beta) return NULL;
