@@ -14,6 +14,8 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 enum { EXIF_MARKER = JPEG_APP0 + 1, MAX_MARKER = 65533, PREFIX = 6 };
 
 // libjpeg reports errors by a call that must not return, which here jumps back to `failed`.
@@ -21,6 +23,7 @@ struct writer {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
     jmp_buf failed;
+    enum fum_result result;
     char message[JMSG_LENGTH_MAX];
     unsigned char *out;
     unsigned long bytes;
@@ -32,6 +35,8 @@ struct writer {
 static void on_error(j_common_ptr jpeg) {
     struct writer *w = jpeg->client_data;
     jpeg->err->format_message(jpeg, w->message);
+    bool memory = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
+    w->result = memory ? FUM_ERR_NOMEM : FUM_ERR_UNSUPPORTED;
     longjmp(w->failed, 1);
 }
 
@@ -67,7 +72,7 @@ static enum fum_result attempt(struct writer *w, const struct fum_picture *pictu
         // libjpeg has freed what `out` points to if the bytes outgrew it: here it says where they
         // are.
         if (w->jpeg.dest) w->jpeg.dest->term_destination(&w->jpeg);
-        return fum_error_set(err, FUM_ERR_NOMEM, "cannot make a JPEG of %dx%d: %s", picture->width,
+        return fum_error_set(err, w->result, "cannot make a JPEG of %dx%d: %s", picture->width,
                              picture->height, w->message);
     }
     write_picture(w, picture);
