@@ -153,8 +153,8 @@ static int lock_run(const struct train_options *o, const char *folder, int *lock
     return cli_fail("%s: another training is writing there", folder);
 }
 
-// Returns the folder that a run writes to: a run that goes on leaves the folder of its checkpoint
-// as it is if it is given another one.
+// Returns the folder that a run writes to. A resumed run writes to that of its checkpoint, unless
+// another one is given.
 static const char *find_folder(const struct fum_training_params *params) {
     if (params->output) return params->output;
     return params->resume ? params->resume : params->recipe;
