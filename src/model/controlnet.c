@@ -28,7 +28,9 @@ static bool add_way_up(cJSON *config) {
         cJSON_AddItemToArray(up, cJSON_CreateString(attends ? "CrossAttnUpBlock2D" : "UpBlock2D"));
     }
     cJSON_DeleteItemFromObjectCaseSensitive(config, "up_block_types");
-    return up && cJSON_AddItemToObject(config, "up_block_types", up);
+    if (up && cJSON_AddItemToObject(config, "up_block_types", up)) return true;
+    cJSON_Delete(up);
+    return false;
 }
 
 static enum fum_result check_class(const cJSON *config, const char *where, struct fum_error *err) {
