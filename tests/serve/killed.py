@@ -3,6 +3,7 @@
 """killed.py FUMAROLE JOBS KILLS: a server that is killed at random moments draws every picture once, with the bits of an unbroken run."""
 import hashlib
 import http.client
+import os
 import pathlib
 import random
 import sqlite3
@@ -106,7 +107,9 @@ def run(state, kills):
 
 def main():
     job_calls.need_device(FUMAROLE)
-    random.seed()
+    seed = int(os.environ.get("FUM_TEST_SEED", time.time_ns() % 10**6))
+    random.seed(seed)
+    print(f"FUM_TEST_SEED={seed} gives these pauses again", flush=True)
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as broken:
         expected = run(pathlib.Path(whole), 0)
         check("a killed server draws the same pictures", run(pathlib.Path(broken), KILLS) == expected)

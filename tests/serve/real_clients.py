@@ -120,8 +120,9 @@ def main():
                 print(f"skipped: no Python package {name}, or no PIL")
                 continue
             ran += 1
-            bad += subprocess.run([sys.executable, "-c", script, str(server.port)], timeout=240, check=False).returncode != 0
-            print(f"{name}: {'failed' if bad else 'good'}", flush=True)
+            failed = subprocess.run([sys.executable, "-c", script, str(server.port)], timeout=240, check=False).returncode != 0
+            bad += failed
+            print(f"{name}: {'failed' if failed else 'good'}", flush=True)
     return 1 if bad else 0 if ran else 77
 
 
