@@ -21,6 +21,8 @@ struct fum_task {
     // Checks the request, and prepares pictures. The size of the run is known, and the picture to
     // start from is read; the sampler's program is not made yet. May set run->strength and copies.
     enum fum_result (*open)(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
+    // Prepares pictures that depend on what another task opened.
+    enum fum_result (*prepare)(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
     // Encodes pictures, before the UNet is made ready.
     enum fum_result (*encode)(fum_pipeline *pipe, struct fum_run *run, struct fum_error *err);
 

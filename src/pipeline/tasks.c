@@ -55,6 +55,8 @@ enum fum_result fum_tasks_open(fum_pipeline *pipe, struct fum_run *run, struct f
     enum fum_result result = FUM_OK;
     for (const struct fum_task *const *t = run->tasks.at; *t && !result; t++)
         if ((*t)->open) result = (*t)->open(pipe, run, err);
+    for (const struct fum_task *const *t = run->tasks.at; *t && !result; t++)
+        if ((*t)->prepare) result = (*t)->prepare(pipe, run, err);
     return result;
 }
 

@@ -257,6 +257,58 @@ static void a_controlnet_may_lie_in_the_cache(void **state) {
     fum_model_destroy(&model);
 }
 
+// Encodes a picture of noise, or a mask that is white in a box, around which `cut` pixels are left.
+static uint8_t *make_png(int channels, int cut, size_t *bytes) {
+    enum { WHOLE = 32, BOX = 8, LAST = 24 };
+    uint8_t pixels[WHOLE * WHOLE * 3], *png = NULL, *at = pixels;
+    const int first = cut < 0 ? 0 : BOX - cut, last = cut < 0 ? WHOLE : LAST + cut;
+    struct fum_error err = {0};
+    for (int y = first; y < last; y++)
+        for (int x = first; x < last; x++)
+            for (int c = 0; c < channels; c++) {
+                bool inside = y >= BOX && y < LAST && x >= BOX && x < LAST;
+                *at++ = channels == 1 ? 255 * inside : (uint8_t)(x * x * 7 + y * 53 + c * 91);
+            }
+    const struct fum_picture picture = {
+        .pixels = pixels, .width = last - first, .height = last - first, .channels = channels};
+    ok(fum_image_encode_png(&picture, &png, bytes, &err), &err);
+    return png;
+}
+
+// Draws the part around a mask. `cut`: whether the pictures are cut to it here.
+static void draw_part(fum_pipeline *pipe, struct request *r, bool cut) {
+    struct fum_error err = {0};
+    struct fum_image_source *const to[] = {&r->controls[0].image, &r->params.init_image,
+                                           &r->params.mask};
+    uint8_t *pngs[3];
+    for (int i = 0; i < 3; i++) {
+        size_t bytes = 0;
+        pngs[i] = make_png(i < 2 ? 3 : 1, cut ? 0 : -1, &bytes);
+        *to[i] = (struct fum_image_source){.data = pngs[i], .bytes = bytes};
+    }
+    r->params.only_masked = !cut;
+    r->params.masked_padding = cut ? 0 : -1;
+    ok(draw(pipe, r, &err), &err);
+    for (int i = 0; i < 3; i++) fum_free(pngs[i]);
+}
+
+// The picture of a ControlNet is cut as the picture that is drawn in part.
+static void a_part_is_steered_by_its_part(void **state) {
+    struct context *c = *state;
+    fum_model *model = NULL;
+    fum_pipeline *pipe = open_case(c, 0, FUM_PRECISION_F32, &model);
+    struct request whole, part;
+    make_request(&whole, c, 0);
+    part = whole;
+    draw_part(pipe, &part, true);
+    draw_part(pipe, &whole, false);
+    assert_memory_equal(whole.map, part.map, 16 * 16 * 3);
+    assert_true(relative_rms(whole.latents, part.latents, count_latents(&part)) == 0);
+    free_request(&whole);
+    fum_pipeline_destroy(&pipe);
+    fum_model_destroy(&model);
+}
+
 // A ControlNet that works in a part of the steps takes as many dispatches as one that works in
 // all of them.
 static void start_and_end_record_nothing_anew(void **state) {
@@ -350,6 +402,7 @@ int main(void) {
                                        cmocka_unit_test(adapters_that_do_not_fit_are_refused),
                                        cmocka_unit_test(a_pipeline_changes_its_controlnets),
                                        cmocka_unit_test(a_controlnet_may_lie_in_the_cache),
+                                       cmocka_unit_test(a_part_is_steered_by_its_part),
                                        cmocka_unit_test(start_and_end_record_nothing_anew),
                                        cmocka_unit_test(what_does_not_fit_is_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

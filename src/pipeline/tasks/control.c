@@ -167,13 +167,30 @@ static enum fum_result keep_picture(struct fum_control_part *part, const struct 
     return fum_bitmap_convert(prepared, part->channels, &part->picture, err);
 }
 
+// Scales a picture to the size of the run. Where a part of the picture to start from is drawn
+// alone, it is that part's.
+static enum fum_result fit_picture(const struct fum_run *run, const struct fum_bitmap *read,
+                                   struct fum_bitmap *fitted, struct fum_error *err) {
+    const struct fum_bitmap *original = &run->given.original;
+    const struct fum_bitmap_box area = run->given.mask.area,
+                                whole = {0, 0, original->width, original->height};
+    struct fum_bitmap grown = {0}, cut = {0};
+    if (!run->params->only_masked || !area.width) return fum_given_fit(run, read, fitted, err);
+    enum fum_result result = fum_given_fit_to(run, read, whole, &grown, err);
+    if (!result) result = fum_bitmap_cut(&grown, area, &cut, err);
+    if (!result) result = fum_given_fit(run, &cut, fitted, err);
+    fum_bitmap_free(&grown);
+    fum_bitmap_free(&cut);
+    return result;
+}
+
 // Reads the picture of a part at the size of the run.
 static enum fum_result read_picture(struct fum_control_set *set, const struct fum_run *run,
                                     int index, struct fum_error *err) {
     const struct fum_control *control = &run->params->controls[index];
     struct fum_bitmap read = {0}, fitted = {0}, prepared = {0};
     enum fum_result result = fum_given_read(run, &control->image, 3, &read, err);
-    if (!result) result = fum_given_fit(run, &read, &fitted, err);
+    if (!result) result = fit_picture(run, &read, &fitted, err);
     if (!result)
         result = fum_preprocess(set->pipe->device, control->preprocess, &fitted, &prepared, err);
     if (!result) result = keep_picture(&set->parts[index], run, &prepared, err);
@@ -194,7 +211,13 @@ static enum fum_result open_controls(fum_pipeline *pipe, struct fum_run *run,
     const struct fum_generate_params *p = run->params;
     enum fum_result result = check_controls(pipe, run, err);
     if (!result && !same_set(pipe->controls, p)) result = change_set(pipe, p, err);
-    for (int i = 0; i < p->num_controls && !result; i++)
+    return result;
+}
+
+static enum fum_result read_pictures(fum_pipeline *pipe, struct fum_run *run,
+                                     struct fum_error *err) {
+    enum fum_result result = FUM_OK;
+    for (int i = 0; i < run->params->num_controls && !result; i++)
         result = read_picture(pipe->controls, run, i, err);
     return result;
 }
@@ -351,6 +374,7 @@ const struct fum_task fum_task_control = {
     .name = "control",
     .serves = serves,
     .open = open_controls,
+    .prepare = read_pictures,
     .add_inputs = add_controls,
     .write = write_controls,
     .begin = set_gates,
