@@ -202,6 +202,12 @@ static void strided_conv(struct net *n) {
     output(n, op(n, "conv2d", IN(image(n, 32), w), "stride", 2));
 }
 
+// Its kernel is large enough for panels.
+static void large_strided_conv(struct net *n) {
+    fum_tensor *w = weight(n, "conv", shape(4, 3, 3, 128, 128), FUM_PACK_CONV);
+    output(n, op(n, "conv2d", IN(image(n, 128), w), "stride", 2));
+}
+
 static void convs_of_one_weight(struct net *n) {
     fum_tensor *w = weight(n, "conv", shape(4, 3, 3, 32, 32), FUM_PACK_CONV);
     fum_tensor *h = op(n, "conv2d", IN(image(n, 32), w), "pad", 1);
@@ -360,6 +366,7 @@ static const struct {
     {"concat", norm_of_two_heights, 0, "group_norm", 0},
     {"lower", plain_conv, 1, "conv2d_winograd", 0},
     {"lower", strided_conv, 0, "conv2d", 0},
+    {"lower", large_strided_conv, 1, "conv2d", 1e-4},
     {"lower", convs_of_one_weight, 0, "conv2d", 0},
     {"lower", fixed_conv, 2, "conv2d_winograd", 1e-3},
     {"lower", fixed_conv_without_padding, 0, "conv2d", 0},
@@ -473,6 +480,29 @@ static void each_rule_rewrites_its_pattern(void **state) {
     }
 }
 
+// Checks how many points Winograd's tiles have for so many pixels, in storage of f32.
+static void winograd_tiles_follow_pixels_and_bytes(void **state) {
+    static const struct {
+        int64_t batch, side, channels, points;
+    } sizes[] = {{2, 8, 64, 16},   {1, 16, 64, 16},   {2, 16, 64, 36},
+                 {1, 32, 64, 36},  {2, 16, 1280, 16}, // F(4x4)'s weight would have 225 MiB
+                 {1, 32, 1280, 36}};
+    for (size_t i = 0; i < FUM_COUNT(sizes); i++) {
+        struct net n = {0};
+        int64_t side = sizes[i].side, channels = sizes[i].channels;
+        assert_int_equal(fum_graph_create(&n.g, FUM_F32, NULL), FUM_OK);
+        fum_tensor *w = fum_graph_weight(n.g, "conv", shape(4, 3, 3, channels, channels),
+                                         FUM_PACK_CONV),
+                   *x = input(&n, shape(4, sizes[i].batch, side, side, channels));
+        output(&n, op(&n, "conv2d", IN(x, w), "pad", 1));
+        fum_pass_prune(n.g);
+        const struct fum_fuser fuser = fum_fuser_make(n.g, *state, NULL);
+        assert_int_equal(fum_rule_apply(find_rule("lower"), &fuser), 1);
+        assert_int_equal(last(n.g)->in[1]->desc.shape.dim[0], sizes[i].points);
+        destroy(&n);
+    }
+}
+
 // ---- all rules ----
 
 static void everything(struct net *n) {
@@ -550,6 +580,7 @@ static void an_error_of_the_callback_ends_the_rewriting(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_rewrites_its_pattern),
+        cmocka_unit_test(winograd_tiles_follow_pixels_and_bytes),
         cmocka_unit_test(all_rules_together_keep_the_numbers),
         cmocka_unit_test(an_error_of_the_callback_ends_the_rewriting)};
     return cmocka_run_group_tests(tests, set_up, NULL);
