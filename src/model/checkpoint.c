@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "model/checkpoint.h"
 
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/macros.h"
 #include "model/embedded.h"
@@ -150,13 +149,10 @@ static void find_size(struct fum_checkpoint *c, const fum_loader *loader) {
 // there, holds another number of them, has an unknown type or cannot be read.
 static bool read_values(const fum_loader *loader, const char *name, float *values, int count) {
     const struct fum_loader_tensor *t = fum_loader_find(loader, name);
-    uint8_t bytes[MAX_LATENT_CHANNELS * sizeof(double)];
     if (!t || count > MAX_LATENT_CHANNELS || fum_view_count(&t->view) != (uint64_t)count ||
-        t->view.dtype == FUM_DTYPE_UNKNOWN || t->bytes > sizeof bytes)
+        t->view.dtype == FUM_DTYPE_UNKNOWN)
         return false;
-    if (fum_view_read(&t->view, 0, t->bytes, bytes, NULL)) return false;
-    fum_convert_to_f32(values, bytes, t->view.dtype, (size_t)count);
-    return true;
+    return !fum_view_read_f32(&t->view, values, NULL);
 }
 
 static bool add_floats(cJSON *json, const char *key, const float *values, int count) {

@@ -67,8 +67,8 @@ struct levels {
     int read; // layers of the level that is being read
 };
 
-// Returns true if the name of any tensor begins with prefix + printf(fmt). One tensor alone does
-// not decide, so that a file that lacks it is refused by its name.
+// Counts the blocks of a transformer by the names of any tensors. One tensor alone does not decide,
+// so that a file that lacks it is refused by its name.
 static int transformer_depth(const fum_loader *loader, const char *prefix, const char *block) {
     int depth = 0;
     while (depth < MAX_DEPTH &&

@@ -23,10 +23,10 @@ static enum fum_result parse_vae(fum_model *model, const struct fum_model_compon
 // Takes the size of pictures from the configuration.
 static void set_sides(fum_model *model, const struct fum_vae_config *vae, const cJSON *config) {
     enum { DEFAULT_SIDE = 32 };
-    int side = (int)fum_json_number(config, "sample_size", DEFAULT_SIDE);
-    if (side < 1 || side > FUM_MAX_SIDE) side = DEFAULT_SIDE;
+    double side = fum_json_number(config, "sample_size", DEFAULT_SIDE);
+    bool good = side >= 1 && side <= FUM_MAX_SIDE;
     model->info.size_multiple = fum_vae_factor(vae);
-    model->info.width = model->info.height = side;
+    model->info.width = model->info.height = good ? (int)side : DEFAULT_SIDE;
 }
 
 enum fum_result fum_model_parse_vqvae(fum_model *model, const struct fum_model_component *like,

@@ -192,7 +192,8 @@ static enum fum_result derive_vae(fum_model *model, struct source *source, struc
 // Reads the UNet. A model without a path has its family and its scheduler.
 static enum fum_result read_unet(fum_model *model, struct source *source, struct fum_error *err) {
     const struct fum_model_component *text = fum_model_find_component(model, "text_encoder_2");
-    int pooled = text ? (int)fum_json_number(text->config, "projection_dim", 0) : 0;
+    double width = text ? fum_json_number(text->config, "projection_dim", 0) : 0;
+    int pooled = width > 0 && width < 1 << 20 ? (int)width : 0;
     struct fum_checkpoint c = {0};
     cJSON *config = source->config;
     source->config = NULL;

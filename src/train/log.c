@@ -59,7 +59,8 @@ static void parse_history(struct fum_training *t, const char *text) {
         cJSON *json = cJSON_ParseWithLength(line, length);
         for (int i = 0; i < t->history->series; i++)
             values[i] = fum_json_number(json, t->series[i], NAN);
-        if (json) fum_history_add(t->history, (int64_t)fum_json_number(json, "step", 0), values);
+        double step = fum_json_number(json, "step", -1);
+        if (step >= 0 && step <= INT32_MAX) fum_history_add(t->history, (int64_t)step, values);
         cJSON_Delete(json);
         line += length + (line[length] == '\n');
     }
