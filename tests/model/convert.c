@@ -275,6 +275,23 @@ static void a_folder_is_not_replaced(void **state) {
     assert_non_null(strstr(err.text, "it is there"));
 }
 
+// What a killed conversion left, or another one writes now, does not become part of a result.
+static void an_unfinished_folder_is_not_taken_over(void **state) {
+    (void)state;
+    static const char other[] = "convert-unfinished.part/other.json";
+    struct fum_error err = {0};
+    const struct fum_convert_params params = {.path = model_path("sd1"),
+                                              .output = "convert-unfinished"};
+    remove_all("convert-unfinished.part");
+    remove_all("convert-unfinished");
+    ok(fum_file_save(other, "{}", 2, &err), &err);
+    assert_int_equal(fum_convert(&params, &err), FUM_ERR_IO);
+    assert_non_null(strstr(err.text, "convert-unfinished.part: it is there"));
+    assert_true(fum_path_may_exist(other));
+    ok(fum_path_remove(other, &err), &err);
+    ok(fum_convert(&params, &err), &err);
+}
+
 static bool stop_late(void *user, const char *file, uint64_t done, uint64_t total) {
     int *calls = user;
     assert_true(done <= total && *file);
@@ -315,6 +332,7 @@ int main(void) {
         cmocka_unit_test(factors_are_multiplied_in),
         cmocka_unit_test(wrong_arguments_are_named),
         cmocka_unit_test(a_folder_is_not_replaced),
+        cmocka_unit_test(an_unfinished_folder_is_not_taken_over),
         cmocka_unit_test(nothing_is_left_after_a_cancellation),
     };
     return cmocka_run_group_tests(list, NULL, clean);

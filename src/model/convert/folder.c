@@ -323,14 +323,14 @@ static enum fum_result write_of_file(struct folder *f) {
 // ---- the whole ----
 
 // Refuses a place where something is. An empty folder is replaced.
-static enum fum_result check_place(const struct folder *f) {
+static enum fum_result check_place(const struct folder *f, const char *path, const char *why) {
     struct fum_path_names names = {0};
     enum fum_result result = FUM_OK;
-    if (!fum_path_may_exist(f->path)) return FUM_OK;
-    if (fum_path_is_dir(f->path)) result = fum_path_list(f->c->arena, f->path, &names, f->c->err);
-    if (result || (fum_path_is_dir(f->path) && !names.count)) return result;
-    return fum_error_set(f->c->err, FUM_ERR_IO, "cannot write %s: it is there; name a new folder",
-                         fum_text_show(f->path).text);
+    if (!fum_path_may_exist(path)) return FUM_OK;
+    if (fum_path_is_dir(path)) result = fum_path_list(f->c->arena, path, &names, f->c->err);
+    if (result || (fum_path_is_dir(path) && !names.count)) return result;
+    return fum_error_set(f->c->err, FUM_ERR_IO, "cannot write %s: it is there%s",
+                         fum_text_show(path).text, why);
 }
 
 static enum fum_result put_in_place(const struct folder *f) {
@@ -349,7 +349,11 @@ enum fum_result fum_convert_to_folder(struct fum_converter *c, const fum_model *
                        .path = fum_arena_printf(c->arena, "%.*s", (int)length, path),
                        .built = fum_arena_printf(c->arena, "%.*s.part", (int)length, path)};
     if (!f.path || !f.built) return fum_convert_no_memory(c);
-    enum fum_result result = check_place(&f);
+    enum fum_result result = check_place(&f, f.path, "; name a new folder");
+    if (!result)
+        result = check_place(&f, f.built,
+                             ", of a conversion that runs or was interrupted; remove it if none "
+                             "runs");
     if (!result) result = make_dir(&f, f.built);
     if (!result) result = model->folder ? write_of_folder(&f) : write_of_file(&f);
     if (!result) result = put_in_place(&f);
