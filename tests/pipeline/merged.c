@@ -77,6 +77,13 @@ static void merging_and_extracting_give_the_adapter_back(void **state) {
         ok(fum_adapter_merge(base, &merge, &err), &err);
         draw(*state, "merged", NULL, merged);
         fum_model *tuned = open_model("merged");
+        static const char *const inside[] = {"merged", "./merged", "merged/unet/again"};
+        for (size_t k = 0; k < FUM_COUNT(inside); k++) {
+            struct fum_merge_params again = merge;
+            again.path = inside[k];
+            assert_int_equal(fum_adapter_merge(tuned, &again, &err), FUM_ERR_ARG);
+            assert_non_null(strstr(err.text, "it lies in the model"));
+        }
         const struct fum_extract_params extract = {.path = "extracted.safetensors", .rank = 3};
         enum fum_result result = fum_adapter_extract(base, tuned, &extract, &err);
         bool lacking = result == FUM_ERR_UNSUPPORTED && strstr(err.text, "without LAPACK");
