@@ -105,18 +105,12 @@ static enum fum_result write_weights(struct merge *m, const fum_loader *loader, 
 
 // ---- folders ----
 
-static bool is_same(const char *a, const char *b) {
-    struct fum_file_identity x, y;
-    return fum_file_identify(a, &x) && fum_file_identify(b, &y) && x.device == y.device &&
-           x.file == y.file && x.name == y.name;
-}
-
 // Finds the component whose weights the file holds; NULL: none. *file is its index in the loader.
 static const fum_loader *find_weights(const struct merge *m, const char *path, size_t *file) {
     for (int c = 0; c < m->model->num_components; c++) {
         const fum_loader *loader = m->model->components[c].own_loader;
         for (size_t i = 0; loader && i < fum_loader_file_count(loader); i++) {
-            if (!is_same(fum_loader_file(loader, i), path)) continue;
+            if (!fum_convert_same_path(fum_loader_file(loader, i), path)) continue;
             *file = i;
             return loader;
         }
@@ -200,24 +194,6 @@ static bool keeps_folder(const struct merge *m) {
     return m->model->folder && (!strchr(name, '.') || strspn(name, ".") == strlen(name));
 }
 
-// Checks that the result lies outside of the model's folder, which is read meanwhile. Merged in
-// place, a model that failed half-way would be neither the old nor the new one.
-static enum fum_result check_outside(const struct merge *m, struct fum_error *err) {
-    const char *model = m->model->info.path;
-    char *path = fum_arena_strdup(m->arena, m->path);
-    if (!path) return no_memory(m, err);
-    for (bool more = true; more;) {
-        if (is_same(*path ? path : ".", model))
-            return fum_error_set(err, FUM_ERR_ARG,
-                                 "cannot write %s: it lies in the model %s; name another folder",
-                                 m->path, model);
-        char *slash = strrchr(path, '/');
-        more = slash ? slash > path : *path != 0;
-        if (more) *(slash ? slash : path) = 0;
-    }
-    return FUM_OK;
-}
-
 // Checks that `placed` changes, those with a place in the files, are all.
 static enum fum_result check_placed(const struct merge *m, size_t placed, struct fum_error *err) {
     struct fum_adapters_change change;
@@ -242,7 +218,7 @@ static enum fum_result write_model(struct merge *m, struct fum_error *err) {
     const struct fum_convert_change change = {replace, m};
     const struct fum_convert_params params = {.path = m->model->info.path, .output = m->path};
     if (!keeps_folder(m)) return fum_convert_model(m->model, &change, &params, err);
-    enum fum_result result = check_outside(m, err);
+    enum fum_result result = fum_convert_check_outside(m->arena, m->path, m->model->info.path, err);
     if (result) return result;
     return transfer_folder(
         m, (struct folder){.from = m->model->info.path, .to = m->path, .top = true}, err);

@@ -372,7 +372,7 @@ void fum_model_destroy(fum_model **model) {
     for (int i = 0; i < m->num_replaced; i++) close_component(&m->replaced[i]);
     fum_loader_close(&m->file);
     fum_embeddings_destroy(&m->embeddings);
-    for (int i = 0; i < 2; i++) fum_tokenizer_destroy(&m->tokenizers[i]);
+    for (int i = 0; i < FUM_MODEL_MAX_TEXT; i++) fum_tokenizer_destroy(&m->tokenizers[i]);
     fum_folder_close(&m->folder);
     fum_arena_destroy(&m->arena);
     fum_free(m);

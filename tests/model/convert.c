@@ -290,6 +290,10 @@ static void an_unfinished_folder_is_not_taken_over(void **state) {
     assert_true(fum_path_may_exist(other));
     ok(fum_path_remove(other, &err), &err);
     ok(fum_convert(&params, &err), &err);
+    const struct fum_convert_params inside = {.path = "convert-unfinished",
+                                              .output = "convert-unfinished/again"};
+    assert_int_equal(fum_convert(&inside, &err), FUM_ERR_ARG);
+    assert_non_null(strstr(err.text, "it lies in the model"));
 }
 
 static bool stop_late(void *user, const char *file, uint64_t done, uint64_t total) {

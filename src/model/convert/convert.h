@@ -99,4 +99,11 @@ enum fum_result fum_convert_to_single(struct fum_converter *c, const fum_model *
 enum fum_result fum_convert_to_folder(struct fum_converter *c, const fum_model *model,
                                       const char *path);
 
+// True if two paths lead to the same file or folder, whether or not it exists.
+bool fum_convert_same_path(const char *a, const char *b);
+// Checks that a result lies outside of the model's folder, which is read while it is written. In
+// place, a failure would leave neither the old model nor the new one.
+enum fum_result fum_convert_check_outside(fum_arena *arena, const char *path, const char *model,
+                                          struct fum_error *err);
+
 #endif

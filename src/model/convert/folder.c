@@ -320,7 +320,29 @@ static enum fum_result write_of_file(struct folder *f) {
     return result;
 }
 
-// ---- the whole ----
+// ---- places ----
+
+bool fum_convert_same_path(const char *a, const char *b) {
+    struct fum_file_identity x, y;
+    return fum_file_identify(a, &x) && fum_file_identify(b, &y) && x.device == y.device &&
+           x.file == y.file && x.name == y.name;
+}
+
+enum fum_result fum_convert_check_outside(fum_arena *arena, const char *path, const char *model,
+                                          struct fum_error *err) {
+    char *above = fum_arena_strdup(arena, path);
+    if (!above) return fum_error_set(err, FUM_ERR_NOMEM, "no memory to write %s", path);
+    for (bool more = true; more;) {
+        if (fum_convert_same_path(*above ? above : ".", model))
+            return fum_error_set(err, FUM_ERR_ARG,
+                                 "cannot write %s: it lies in the model %s; name another folder",
+                                 path, model);
+        char *slash = strrchr(above, '/');
+        more = slash ? slash > above : *above != 0;
+        if (more) *(slash ? slash : above) = 0;
+    }
+    return FUM_OK;
+}
 
 // Refuses a place where something is. An empty folder is replaced.
 static enum fum_result check_place(const struct folder *f, const char *path, const char *why) {
@@ -349,7 +371,10 @@ enum fum_result fum_convert_to_folder(struct fum_converter *c, const fum_model *
                        .path = fum_arena_printf(c->arena, "%.*s", (int)length, path),
                        .built = fum_arena_printf(c->arena, "%.*s.part", (int)length, path)};
     if (!f.path || !f.built) return fum_convert_no_memory(c);
-    enum fum_result result = check_place(&f, f.path, "; name a new folder");
+    enum fum_result result =
+        model->folder ? fum_convert_check_outside(c->arena, f.path, model->info.path, c->err)
+                      : FUM_OK;
+    if (!result) result = check_place(&f, f.path, "; name a new folder");
     if (!result)
         result = check_place(&f, f.built,
                              ", of a conversion that runs or was interrupted; remove it if none "
