@@ -178,6 +178,7 @@ def test_headers(server):
     """Headers that other programs on the way may read differently are refused, and the connection ends with them."""
     after = line(server, "GET /nope HTTP/1.1")
     for headers in (("Transfer-Encoding : chunked",), ("Content-Length : 5",), (" X: y",), ("X Y: z",), ("X\x0bY: z",),
+                    ("X: y\rContent-Length: 5",), ("X: \x07",), ("X: \x7f",),
                     ("Content-Type: application/json", "Content-Type: text/plain"), ("Idempotency-Key: a", "Idempotency-Key: b"),
                     (f"Origin: http://127.0.0.1:{server.port}", "Origin: http://evil"), ("Authorization: x", "authorization: y")):
         data = server.raw(line(server, "GET /health HTTP/1.1", f"Host: 127.0.0.1:{server.port}", *headers, "Connection: close"))

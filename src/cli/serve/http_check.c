@@ -28,6 +28,7 @@ struct framing {
     const char *values[SINGLES]; // NULL: not given
     int counts[SINGLES];
     bool bad_name; // of a header, such as one with a space before its colon
+    bool bad_value;
 };
 
 // True for a name that HTTP allows for a header.
@@ -40,11 +41,21 @@ static bool is_token(const char *name) {
     return good;
 }
 
+// True for a value without control characters. libmicrohttpd passes a bare CR on, which others may
+// take for the end of the line, and cuts a value before NUL.
+static bool is_value(const char *value) {
+    bool good = true;
+    for (; good && *value; value++)
+        good = ((unsigned char)*value >= ' ' && *value != 0x7f) || *value == '\t';
+    return good;
+}
+
 static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *key,
                                const char *value) {
     struct framing *framing = cls;
     (void)kind;
     if (!is_token(key)) framing->bad_name = true;
+    if (value && !is_value(value)) framing->bad_value = true;
     for (int i = 0; i < SINGLES; i++) {
         if (strcasecmp(key, single_names[i]) != 0) continue;
         framing->values[i] = value ? value : "";
@@ -83,14 +94,17 @@ static bool is_host(const char *text) {
     return true;
 }
 
-// Checks that each header of the table was given at most once, under a name that HTTP allows.
-static bool check_names(struct http_head *head, struct http_response *response,
-                        const struct framing *framing) {
+// Checks that names and values of headers are those that HTTP allows, and that each header of the
+// table was given at most once.
+static bool check_headers(struct http_head *head, struct http_response *response,
+                          const struct framing *framing) {
     char why[80];
     if (framing->bad_name)
         return refuse(
             head, response, 400,
             "the name of a header holds a space or another character that it may not have");
+    if (framing->bad_value)
+        return refuse(head, response, 400, "the value of a header holds a control character");
     for (int i = 0; i < SINGLES; i++) {
         if (framing->counts[i] < 2) continue;
         snprintf(why, sizeof why, "the header %s is given twice", single_names[i]);
@@ -129,9 +143,10 @@ static bool check_address(struct http_head *head, struct http_response *response
 static bool check_framing(struct http_head *head, struct http_response *response) {
     struct framing framing = {0};
     MHD_get_connection_values(head->request.connection, MHD_HEADER_KIND, collect, &framing);
-    // A header with a wrong name may have been meant to announce a body.
-    head->has_body = framing.values[LENGTH] || framing.values[CODING] || framing.bad_name;
-    if (!check_names(head, response, &framing)) return false;
+    // A header with a wrong name or value may have been meant to announce a body.
+    head->has_body =
+        framing.values[LENGTH] || framing.values[CODING] || framing.bad_name || framing.bad_value;
+    if (!check_headers(head, response, &framing)) return false;
     if (!framing.values[HOST] || !is_host(framing.values[HOST]))
         return refuse(head, response, 400, "a request needs one Host header");
     head->request.host = framing.values[HOST];
