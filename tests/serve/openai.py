@@ -137,6 +137,10 @@ def test_edits(server):
     refuse(multipart(server, "/v1/images/edits", ("prompt", "x"), ("image", "a.png", b"GIF89a")), "image")
     refuse(multipart(server, "/v1/images/edits", ("image", "a.png", GREY)), "prompt")
     check(multipart(server, "/v1/images/edits", *parts, ("negative_prompt", b"\xff\xfe")).status == 400, "UTF-8")
+    unquoted = b"--xyz\r\nContent-Disposition: form-data; name=prompt%s\r\n\r\nx\r\n--xyz--\r\n"
+    for nul, param in ((b"", "image"), (b"\0y", None)):  # a name with NUL is none
+        answer = server.post("/v1/images/edits", unquoted % nul, Content_Type="multipart/form-data; boundary=xyz")
+        check(answer.status == 400 and answer.json["error"]["param"] == param, (nul, answer.body))
     answer = server.post("/v1/images/edits", b"--xyz\r\nbroken", Content_Type="multipart/form-data; boundary=xyz")
     check(answer.status == 400, answer.body)
     check(server.post("/v1/images/edits", {"prompt": "x"}).status == 400, "JSON")

@@ -22,7 +22,7 @@ static bool copy_value(struct span from, char *out, size_t size, const char *end
     size_t used = 0;
     for (size_t i = quoted; i < from.bytes; i++) {
         char c = from.at[i];
-        if (quoted ? c == '"' : strchr(ends, c) != NULL) break;
+        if (quoted ? c == '"' : c && strchr(ends, c)) break;
         if (quoted && c == '\\' && i + 1 < from.bytes) c = from.at[++i];
         if (!c || used + 1 == size) return false;
         out[used++] = c;
