@@ -12,6 +12,7 @@
 #include "io/safetensors.h"
 #include "model/components.h"
 #include "model/convert/convert.h"
+#include "model/scales.h"
 
 #include <string.h>
 
@@ -21,6 +22,9 @@ struct merge {
     fum_arena *arena;
     const char *path; // that is written
     size_t placed;    // changes that a file took
+    // Factors of changed weights, which the merged values hold already.
+    const struct fum_loader_tensor **factors;
+    size_t num_factors, factor_capacity;
 };
 
 // A tensor of a file, or a part of one, with the changes in it.
@@ -38,7 +42,7 @@ static enum fum_result no_memory(const struct merge *m, struct fum_error *err) {
 
 // True if a weight lies in a file as it is, so that a changed one can take its place.
 static bool is_stored(const struct fum_view *base) {
-    return base->file && !base->scales && !base->computed;
+    return base->file && !base->computed;
 }
 
 static bool lies_in(const struct fum_view *base, const struct fum_view *view) {
@@ -69,16 +73,51 @@ static size_t count_changes(const struct merge *m, const struct fum_view *view) 
     return count;
 }
 
-// Points the view of a changed weight to its merged values.
+static enum fum_result write_ones(const void *user, float *values, struct fum_error *err) {
+    const struct merged *merged = user;
+    size_t count = (size_t)fum_view_count(&merged->view);
+    (void)err;
+    for (size_t i = 0; i < count; i++) values[i] = 1;
+    return FUM_OK;
+}
+
+// Finds the factors of changed weights.
+static enum fum_result find_factors(struct merge *m, struct fum_error *err) {
+    for (int c = 0; c < m->model->num_components; c++) {
+        const fum_loader *loader = m->model->components[c].loader;
+        for (size_t i = 0; loader && i < fum_loader_count(loader); i++) {
+            const struct fum_loader_tensor *t = fum_loader_at(loader, i),
+                                           *factors = fum_scales_find(loader, t->name);
+            if (!factors || !count_changes(m, &t->view)) continue;
+            if (!fum_grow((void **)&m->factors, &m->factor_capacity, m->num_factors,
+                          sizeof(const struct fum_loader_tensor *)))
+                return no_memory(m, err);
+            m->factors[m->num_factors++] = factors;
+        }
+    }
+    return FUM_OK;
+}
+
+static bool is_factor(const struct merge *m, const struct fum_view *view) {
+    for (size_t i = 0; i < m->num_factors; i++) {
+        const struct fum_view *factors = &m->factors[i]->view;
+        if (view->file == factors->file && view->offset == factors->offset) return true;
+    }
+    return false;
+}
+
+// Points the view of a changed weight to its merged values, and that of its factors to ones.
 static enum fum_result replace(void *user, struct fum_view *view, struct fum_error *err) {
     struct merge *m = user;
     size_t changes = count_changes(m, view);
-    if (!changes) return FUM_OK;
+    bool factor = !changes && is_factor(m, view);
+    if (!changes && !factor) return FUM_OK;
     struct merged *merged = fum_arena_alloc(m->arena, 1, sizeof *merged);
     if (!merged) return no_memory(m, err);
-    *merged = (struct merged){m, *view, {write_merged, merged}};
+    *merged = (struct merged){m, *view, {factor ? write_ones : write_merged, merged}};
     view->dtype = fum_dtype_computed(view->dtype);
     view->computed = &merged->computed;
+    view->scales = NULL;
     m->placed += changes;
     return FUM_OK;
 }
@@ -202,7 +241,7 @@ static enum fum_result check_placed(const struct merge *m, size_t placed, struct
     if (count <= placed) return FUM_OK;
     return fum_error_set(err, FUM_ERR_UNSUPPORTED,
                          "%s: %zu of %zu changed weights cannot be written, since the model stores "
-                         "them scaled or transposed",
+                         "them transposed",
                          m->path, count - placed, count);
 }
 
@@ -235,9 +274,11 @@ enum fum_result fum_adapter_merge(const fum_model *model, const struct fum_merge
     enum fum_result result = m.arena ? FUM_OK : no_memory(&m, err);
     if (!result) result = fum_adapters_open(&m.set, model, &set, err);
     if (!result) result = check_stored(&m, err);
+    if (!result) result = find_factors(&m, err);
     if (!result) result = write_model(&m, err);
     if (!result) result = check_placed(&m, m.placed, err);
     fum_adapters_close(&m.set);
+    fum_free(m.factors);
     fum_arena_destroy(&m.arena);
     return result;
 }

@@ -31,8 +31,7 @@ static enum fum_result no_memory(const fum_loader *loader, struct fum_error *err
                          fum_loader_path(loader));
 }
 
-// Returns the factors of "X.weight"; NULL when it has none.
-static const struct fum_loader_tensor *find_factors(const fum_loader *loader, const char *weight) {
+const struct fum_loader_tensor *fum_scales_find(const fum_loader *loader, const char *weight) {
     static const char *const names[] = {"scale_weight", "weight_scale"};
     size_t length = strlen(weight), stem = length - strlen("weight");
     char name[MAX_NAME];
@@ -82,7 +81,7 @@ enum fum_result fum_scales_create(fum_scales **scales, const fum_loader *loader,
     s->loader = loader;
     enum fum_result result = FUM_OK;
     for (size_t i = first; i < first + count && !result; i++) {
-        const struct fum_loader_tensor *t = find_factors(loader, fum_loader_at(loader, i)->name);
+        const struct fum_loader_tensor *t = fum_scales_find(loader, fum_loader_at(loader, i)->name);
         if (t) result = read_factors(s, i, t, err);
     }
     if (result) fum_scales_destroy(scales);

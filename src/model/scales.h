@@ -15,6 +15,9 @@ enum fum_result fum_scales_create(fum_scales **scales, const fum_loader *loader,
                                   struct fum_error *err);
 void fum_scales_destroy(fum_scales **scales);
 
+// Returns the factors beside "X.weight"; NULL: it has none.
+const struct fum_loader_tensor *fum_scales_find(const fum_loader *loader, const char *weight);
+
 // Gives the view of the loader's tensor `index` its factors, if it has any; they live as long as
 // `scales`.
 void fum_scales_apply(const fum_scales *scales, size_t index, struct fum_view *view);

@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <fumarole/adapter.h>
+#include <fumarole/convert.h>
 #include <fumarole/pipeline.h>
 
 #include "base/file.h"
@@ -202,6 +203,71 @@ static void other_kinds_of_files_are_merged(void **state) {
     remove(adapter.name);
 }
 
+// Writes model-sd1 as one file, whose module MODULE is stored in f8 with a factor.
+static void write_scaled(const char *path) {
+    enum { MAX_TENSORS = 1024, MAX_TEXTS = 32 };
+    static const char plain[] = "plain.safetensors",
+                      module[] = "model.diffusion_model.middle_block.1.transformer_blocks.0."
+                                 "attn1.to_q.";
+    static const float factor = 0.004F;
+    static uint8_t bytes[MAX_WIDTH * MAX_WIDTH];
+    struct fum_safetensors_tensor tensors[MAX_TENSORS];
+    struct fum_safetensors_text texts[MAX_TEXTS];
+    struct fum_safetensors file = {.tensors = tensors, .metadata = texts};
+    const struct fum_convert_params convert = {.path = data_path("model-sd1"), .output = plain};
+    struct fum_error err = {0};
+    fum_loader *loader = NULL;
+    char name[128];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 37 % 0x70 + i % 2 * 0x80);
+    ok(fum_convert(&convert, &err), &err);
+    ok(fum_loader_open(&loader, plain, &err), &err);
+    while ((texts[file.metadata_count].value =
+                fum_loader_text(loader, file.metadata_count, &texts[file.metadata_count].key)))
+        file.metadata_count++;
+    for (size_t i = 0; i < fum_loader_count(loader); i++) {
+        const struct fum_loader_tensor *t = fum_loader_at(loader, i);
+        struct fum_safetensors_tensor *out = &tensors[file.count++];
+        *out = (struct fum_safetensors_tensor){t->name, t->view};
+        if (strncmp(t->name, module, strlen(module))) continue;
+        out->view.dtype = FUM_F8_E4M3;
+        out->view.data = bytes;
+    }
+    snprintf(name, sizeof name, "%sscale_weight", module);
+    tensors[file.count++] =
+        (struct fum_safetensors_tensor){name, {.dtype = FUM_F32, .data = &factor}};
+    ok(fum_safetensors_write(path, &file, &err), &err);
+    fum_loader_close(&loader);
+    remove(plain);
+}
+
+// A weight with a factor is merged without one.
+static void scaled_weights_are_merged(void **state) {
+    static const char *const outputs[] = {"one.safetensors", "one.gguf", "whole"};
+    const struct fum_adapter adapter = {"sd1.safetensors", 0.5F, 1};
+    float with[LATENTS], without[LATENTS], merged[LATENTS];
+    struct fum_error err = {0};
+    write_scaled("scaled.safetensors");
+    width = 48;
+    write_lora(adapter.name, "unet." MODULE ".lora_A.weight", "unet." MODULE ".lora_B.weight", 0);
+    width = 12;
+    draw(*state, "scaled.safetensors", &adapter, with);
+    draw(*state, "scaled.safetensors", NULL, without);
+    assert_true(relative_rms(with, without, LATENTS) > 1e-2);
+    for (size_t i = 0; i < FUM_COUNT(outputs); i++) {
+        fum_model *model = open_model("scaled.safetensors");
+        const struct fum_merge_params merge = {
+            .adapters = &adapter, .num_adapters = 1, .path = outputs[i]};
+        ok(fum_adapter_merge(model, &merge, &err), &err);
+        fum_model_destroy(&model);
+        draw(*state, outputs[i], NULL, merged);
+        double error = relative_rms(merged, with, LATENTS);
+        print_message("%s: %.1e\n", outputs[i], error);
+        assert_true(error < 2e-3);
+        fum_path_remove(outputs[i], NULL);
+    }
+    remove(adapter.name);
+}
+
 // ---- beside the weights ----
 
 // Draws the pictures of several sets with one pipeline, and again without adapters.
@@ -312,6 +378,7 @@ int main(void) {
         cmocka_unit_test(other_kinds_of_paths_are_refused),
         cmocka_unit_test(a_folder_of_peft_is_an_adapter),
         cmocka_unit_test(other_kinds_of_files_are_merged),
+        cmocka_unit_test(scaled_weights_are_merged),
         cmocka_unit_test(beside_the_weights_is_the_same_as_merged),
         cmocka_unit_test(another_weight_keeps_the_graph),
     };
