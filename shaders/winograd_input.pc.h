@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Push constants of winograd_input and winograd_input_texel.
+// Push constants of winograd_input.
 #include "lib/push.h"
 
 PUSH_CONSTANTS(fum_winograd_input_push) {

@@ -12,7 +12,7 @@ layout(constant_id = 3) const uint TILE = 4; // or 2
 const uint TAPS = TILE + 2u;
 
 INPUT(0, Dy, dy);
-layout(set = 0, binding = 1) writeonly buffer Dm { vec4 dm[]; };
+layout(set = 0, binding = 1) writeonly buffer Dm { F32_QUAD dm[]; };
 #if defined(TEXEL_INPUTS)
 #include "lib/touch.glsl"
 INPUT_F32(2, OldDm, old_dm);
@@ -30,7 +30,7 @@ INPUT_F32(2, OldDm, old_dm);
         PUT(3u, e + f) PUT(4u, e - f) PUT(5u, d3)                                      \
     }
 #define PUT_COLUMN(i, value) t[i][j] = value;
-#define PUT_POINT(j, value) dm[at + (i * TAPS + j) * step] = value;
+#define PUT_POINT(j, value) dm[at] = f32_quad_store(value); at += step; // as in lib/winograd_input.glsl
 
 void main() {
     uint blocks = (n_quads + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();

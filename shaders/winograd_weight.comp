@@ -13,7 +13,7 @@ layout(constant_id = 3) const uint TILE = 4; // or 2
 const uint TAPS = TILE + 2u;
 
 INPUT(0, W, w);
-layout(set = 0, binding = 1) writeonly buffer U { vec4 u[]; };
+layout(set = 0, binding = 1) writeonly buffer U { F32_QUAD u[]; };
 
 #include "winograd_weight.pc.h"
 
@@ -28,17 +28,18 @@ layout(set = 0, binding = 1) writeonly buffer U { vec4 u[]; };
         PUT(3u, c + d) PUT(4u, c - d) PUT(5u, g2)                                      \
     }
 #define PUT_COLUMN(i, value) t[i][j] = value;
-#define PUT_POINT(j, value) if (inside) u[u_skip + (i * TAPS + j) * quads + at] = value;
+#define PUT_POINT(j, value) u[to] = f32_quad_store(value); to += quads; // as in lib/winograd_input.glsl
 
 void main() {
     uint item = item_index(), at = min(item, quads - 1u);
-    bool inside = item < quads;
     vec4 t[6][3]; // G g
     [[unroll]] for (uint j = 0u; j < 3u; j++) {
         vec4 g0 = input_load(w, j * quads + at), g1 = input_load(w, (3u + j) * quads + at);
         vec4 g2 = input_load(w, (6u + j) * quads + at);
         TRANSFORM(PUT_COLUMN, g0, g1, g2)
     }
+    if (item >= quads) return;
+    uint to = u_skip + at;
     [[unroll]] for (uint i = 0u; i < TAPS; i++) {
         TRANSFORM(PUT_POINT, t[i][0], t[i][1], t[i][2])
     }

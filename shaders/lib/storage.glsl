@@ -29,6 +29,18 @@ vec4 quad_load(vec4 q) { return q; }
 vec4 quad_store(vec4 v) { return v; }
 #endif
 
+// Where kernels hold four f32 for those that follow, whatever the storage type: F32_QUAD and f32_quad_store. CPU drivers
+// store elements one by one. With PAIRED_STORES two floats are one number of 64 bits.
+#if defined(PAIRED_STORES)
+#define F32_QUAD dvec2
+dvec2 f32_quad_store(vec4 v) {
+    return dvec2(packDouble2x32(floatBitsToUint(v.xy)), packDouble2x32(floatBitsToUint(v.zw)));
+}
+#else
+#define F32_QUAD vec4
+vec4 f32_quad_store(vec4 v) { return v; }
+#endif
+
 // Replaces those of four elements that are at or past `channels` by `fallback`. They are padding of undefined value.
 // The first element is channel 4*c.
 vec4 quad_mask(vec4 v, uint c, uint channels, float fallback) {

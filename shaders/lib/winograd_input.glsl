@@ -16,7 +16,7 @@ const uint TAPS = TILE + 2u;
 
 INPUT(0, X, x);
 INPUT_F32(1, Norm, norm); // [image][scale, shift][quad]
-layout(set = 0, binding = 2) writeonly buffer V { vec4 v[]; };
+layout(set = 0, binding = 2) writeonly buffer V { F32_QUAD v[]; };
 #if defined(TEXEL_INPUTS)
 #include "lib/touch.glsl"
 INPUT_F32(3, OldV, old_v);
@@ -34,7 +34,8 @@ INPUT_F32(3, OldV, old_v);
         PUT(3u, e + f) PUT(4u, e - f) PUT(5u, 4.0 * d1 - 5.0 * d3 + d5)                \
     }
 #define PUT_COLUMN(i, value) t[i][j] = value;
-#define PUT_POINT(j, value) v[at + (i * TAPS + j) * step] = value;
+// Points follow each other. An index from the one before takes CPU drivers less time than a product.
+#define PUT_POINT(j, value) v[at] = f32_quad_store(value); at += step;
 
 void main() {
     uint blocks = (k_quads + gl_WorkGroupSize.x - 1u) / gl_WorkGroupSize.x, group = group_index();

@@ -211,12 +211,11 @@ static bool add_weight(struct fum_dispatches *list, struct work *w) {
 static bool add_input(struct fum_dispatches *list, const struct work *w) {
     const struct fum_op_call *call = w->call;
     const struct fum_conv *c = w->conv;
-    bool norm = call->has[FUM_CONV_NORM], texels = reads_texels(list);
+    bool norm = call->has[FUM_CONV_NORM];
     int64_t quads = FUM_DIV_UP(c->in_c, 4), first_y = w->part.first * w->tile, first_line;
-    struct fum_dispatch *d =
-        emit_tiles(list, texels ? "winograd_input_texel" : "winograd_input", w, quads);
+    struct fum_dispatch *d = emit_tiles(list, "winograd_input", w, quads);
     if (!d) return false;
-    d->texels = texels ? 11 | 10u << FUM_TEXELS_F32 : 0;
+    if (reads_texels(list)) fum_read_texels(list, d, 11 | 10u << FUM_TEXELS_F32);
     FUM_EMIT_SPECS(d, norm, norm ? (uint32_t)call->attr[FUM_CONV_NORM_ACT] : FUM_ACT_NONE,
                    (uint32_t)w->tile);
     const struct fum_part lines = {w->part.batch, w->part.batches, first_y, w->out_rows};
@@ -240,7 +239,7 @@ static bool add_input(struct fum_dispatches *list, const struct work *w) {
     else
         fum_emit_bind(d, d->bind[0]);
     fum_emit_bind(d, fum_bind_scratch(w->u_bytes, w->v_bytes, true));
-    if (texels) fum_emit_again(d);
+    if (d->texels) fum_emit_again(d);
     FUM_EMIT_PUSH(d, push);
     return true;
 }

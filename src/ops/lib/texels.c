@@ -26,11 +26,24 @@ bool fum_texels_faster(const struct fum_device_info *info, const struct fum_tuni
     return wished && fum_texels_fit(info, dtype);
 }
 
+// True for Mesa's driver for CPUs, which has 64-bit floats (shaderFloat64).
+static bool stores_pairs(const struct fum_device_info *info) {
+    enum { MESA = 0x10005 };
+    return info->vendor_id == MESA && info->type == FUM_DEVICE_CPU;
+}
+
 void fum_read_texels(const struct fum_dispatches *list, struct fum_dispatch *d, uint32_t inputs) {
     char name[64];
+    const struct fum_shader *texel = NULL;
     if (!fum_texels_faster(list->info, list->tuning, d->dtype)) return;
-    snprintf(name, sizeof name, "%s_texel", d->shader);
-    const struct fum_shader *texel = fum_shader_find(name, d->dtype);
+    if (stores_pairs(list->info)) {
+        snprintf(name, sizeof name, "%s_pairs", d->shader);
+        texel = fum_shader_find(name, d->dtype);
+    }
+    if (!texel) {
+        snprintf(name, sizeof name, "%s_texel", d->shader);
+        texel = fum_shader_find(name, d->dtype);
+    }
     if (!texel) return;
     d->shader = texel->name;
     d->texels = inputs;

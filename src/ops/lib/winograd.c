@@ -6,8 +6,8 @@
 #include "ops/lib/texels.h"
 #include "shaders/winograd_weight.pc.h"
 
-// 16 images of 7x7, 784 pixels, take 0.94 of a step's time by F(4x4); 8 of 8x8 take no less.
 int64_t fum_winograd_tile(int64_t pixels) {
+    // 16 images of 7x7 take 0.94 of a step's time by F(4x4); 8 of 8x8 take no less.
     enum { EACH_PIXELS_OF_4 = 768 };
     return pixels >= EACH_PIXELS_OF_4 ? 4 : 2;
 }

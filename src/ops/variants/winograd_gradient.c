@@ -44,14 +44,14 @@ static struct fum_dispatch *emit_tiles(const struct job *job, const char *shader
 }
 
 static bool add_input(const struct job *job) {
-    struct fum_dispatch *d = emit_tiles(job, "winograd_input_texel", job->k_quads);
+    struct fum_dispatch *d = emit_tiles(job, "winograd_input", job->k_quads);
     if (!d) return false;
-    d->texels = 11 | 10u << FUM_TEXELS_F32;
+    fum_read_texels(job->list, d, 11 | 10u << FUM_TEXELS_F32);
     FUM_EMIT_SPECS(d, false, FUM_ACT_NONE, (uint32_t)job->tile);
     fum_emit_operand(d, 0);
     fum_emit_operand(d, 0); // a norm, not used
     fum_emit_bind(d, job->v);
-    fum_emit_again(d);
+    if (d->texels) fum_emit_again(d);
     const struct fum_winograd_input_push push = {.k_quads = (uint32_t)job->k_quads,
                                                  .tiles = (uint32_t)job->tiles,
                                                  .tiles_x = (uint32_t)job->tiles_x,
