@@ -17,5 +17,6 @@ PUSH_CONSTANTS(fum_matmul_push) {
     uint row_begin, row_phase, row_share;
     float scale;
     uint zero;        // for touch.glsl
+    uint strip;       // tiles of rows that a block of w meets before the next block does
     uint panel_quads; // columns of w lie in panels of so many quads, one after the other
 };

@@ -7,12 +7,16 @@ uint x_at[FETCHES]; // where the rows of x start
 uint w_at;          // where the batch of w starts
 uint w_first[COLS]; // quad of w where each column starts
 
+// Tiles of strips of rows follow each other: a strip meets all blocks of w, one after the other.
 void find_block(out uint tile_m, out uint tile_n) {
-    uint tile = group_index(), rest = tile / tiles_m;
-    tile_m = tile % tiles_m;
-    tile_n = rest % tiles_n;
-    inside = rest / tiles_n < batches;
-    batch = min(rest / tiles_n, batches - 1u);
+    uint each = tiles_m * tiles_n, tile = group_index(), b = tile / each;
+    inside = b < batches;
+    batch = min(b, batches - 1u);
+    tile -= b * each;
+    uint first = tile / (strip * tiles_n) * strip, high = min(strip, tiles_m - first);
+    tile -= first * tiles_n;
+    tile_n = tile / high;
+    tile_m = first + tile - tile_n * high;
     EACH_FETCH(f) x_at[f] = x_skip + (x_batch(batch) * rows + min(fetch_row(tile_m, f), rows - 1u)) * k_quads;
     find_columns(tile_n);
 }

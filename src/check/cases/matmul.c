@@ -20,6 +20,8 @@ static const struct fum_op_case cases[] = {
     {.name = "1 x 1 x 65", .in = {X(1, 1), X(1, 65)}},
     {.name = "63 x 65 x 64", .in = {X(63, 65), X(65, 64)}},
     {.name = "65 x 63 x 130", .in = {X(65, 63), X(63, 130)}},
+    {.name = "strips of rows, 300 x 20 x 72, two batches",
+     .in = {X(2, 300, 20), X(2, 20, 72), X(72), NONE, X(2, 300, 72)}},
     {.name = "k 2", .in = {X(5, 2), X(2, 7)}},
     {.name = "7 x 3 x 5", .in = {X(7, 3), X(3, 5), X(5)}},
     {.name = "9 x 18 x 10, residual", .in = {X(9, 18), X(18, 10), X(10), NONE, X(9, 10)}},

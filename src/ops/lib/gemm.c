@@ -212,6 +212,14 @@ uint32_t fum_gemm_panel_quads(bool panels, int64_t n) {
     return panels ? FUM_PACK_PANEL / 4 : (uint32_t)FUM_DIV_UP(n, 4);
 }
 
+// Returns how many tiles of rows a block of w meets before the next block does. A few on CPU
+// drivers, where many rows of x would leave the second-level cache before they are read again.
+// 2048 rows by 320 terms of 2560 columns take 0.87 of their time so on a Zen 3.
+static uint32_t strip_of(const struct fum_gemm_kernels *kernels, int64_t tiles_m) {
+    enum { STRIP = 4, MANY = 16 };
+    return kernels->texels && tiles_m >= MANY ? STRIP : (uint32_t)tiles_m;
+}
+
 static bool add_part(const struct job *job, const struct fum_part *part) {
     const struct fum_gemm *g = job->gemm;
     const struct fum_op_call *call = job->call;
@@ -250,6 +258,7 @@ static bool add_part(const struct job *job, const struct fum_part *part) {
         .row_phase = added.phase,
         .row_share = added.share,
         .scale = (float)g->scale,
+        .strip = strip_of(shape.kernels, grid.tiles_m),
         .panel_quads = fum_gemm_panel_quads(g->panels, g->n),
     };
     bind_part(job, d, part, &push);
@@ -301,6 +310,7 @@ bool fum_gemm_emit_product(struct fum_dispatches *list, const struct fum_gemm_pr
         .w_share = 1,
         .w_batches = (uint32_t)p->batches,
         .scale = (float)p->scale,
+        .strip = strip_of(shape.kernels, grid.tiles_m),
         .panel_quads = fum_gemm_panel_quads(p->panels, p->n),
     };
     FUM_EMIT_PUSH(d, push);
