@@ -43,6 +43,11 @@ enum fum_result fum_embedded_configs(struct fum_checkpoint *c, const fum_loader 
     return result;
 }
 
+enum fum_result fum_embedded_config(cJSON **config, const fum_loader *loader, const char *component,
+                                    struct fum_error *err) {
+    return replace_config(config, loader, find_text(loader, component, "config.json"), err);
+}
+
 cJSON *fum_embedded_index(const fum_loader *loader) {
     const char *text = find_text(loader, "", "model_index.json");
     return text ? cJSON_Parse(text) : NULL;

@@ -16,6 +16,9 @@
 // Replaces the configurations that the file carries, and notes that it was a folder.
 enum fum_result fum_embedded_configs(struct fum_checkpoint *checkpoint, const fum_loader *loader,
                                      struct fum_error *err);
+// Replaces the configuration of a component by that which the file carries, if there is one.
+enum fum_result fum_embedded_config(cJSON **config, const fum_loader *loader, const char *component,
+                                    struct fum_error *err);
 // Returns the folder's model_index.json, which is to be deleted. NULL: the file carries none.
 cJSON *fum_embedded_index(const fum_loader *loader);
 // Creates the tokenizer of a folder ("tokenizer"). NULL without an error: the file carries none.

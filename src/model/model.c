@@ -286,7 +286,10 @@ static enum fum_result set_family(fum_model *model, const cJSON *index,
 
 static enum fum_result set_info(fum_model *model, const struct fum_model_params *params,
                                 struct fum_error *err) {
-    cJSON *own = model->of_folder ? fum_embedded_index(model->file) : NULL;
+    // The file of the UNet, which may be given apart, says what the folder was.
+    const struct fum_model_component *unet = fum_model_find_component(model, "unet");
+    const fum_loader *file = model->file || !unet ? model->file : unet->loader;
+    cJSON *own = model->of_folder && file ? fum_embedded_index(file) : NULL;
     const cJSON *index = model->folder ? fum_folder_index(model->folder) : own;
     const struct fum_family *family = NULL;
     enum fum_result result = set_family(model, index, &family, err);

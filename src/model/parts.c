@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "model/checkpoint.h"
+#include "model/embedded.h"
 #include "model/find.h"
 
 #include <stddef.h>
@@ -70,6 +71,13 @@ static bool config_fits(const cJSON *config, const char *component) {
     return strstr(class_name, !strcmp(component, "unet") ? "UNet" : "Autoencoder") != NULL;
 }
 
+// Drops a configuration that is not one of the component.
+static void check_config(struct source *source, const char *component) {
+    if (!source->config || config_fits(source->config, component)) return;
+    cJSON_Delete(source->config);
+    source->config = NULL;
+}
+
 // Reads the configuration in the component's folder, if it has one.
 static enum fum_result read_config(fum_model *model, struct source *source, const char *component,
                                    struct fum_error *err) {
@@ -77,10 +85,8 @@ static enum fum_result read_config(fum_model *model, struct source *source, cons
     if (!path) return no_memory(err);
     if (!fum_path_may_exist(path)) return FUM_OK;
     enum fum_result result = fum_json_read(&source->config, path, err);
-    if (result || config_fits(source->config, component)) return result;
-    cJSON_Delete(source->config);
-    source->config = NULL;
-    return FUM_OK;
+    if (!result) check_config(source, component);
+    return result;
 }
 
 // Returns the folder of a file in the arena; NULL when memory is out.
@@ -131,8 +137,13 @@ static enum fum_result find_source(fum_model *model, const char *path, const cha
     if (folder || is_component_file(path)) result = read_config(model, source, component, err);
     bool vae = !strcmp(component, "vae");
     if (!result && folder) result = find_weights(model, source, vae, err);
-    if (!result && vae) return fum_tiny_open(&source->loader, model->arena, source->file, err);
-    return result ? result : fum_loader_open(&source->loader, source->file, err);
+    if (!result)
+        result = vae ? fum_tiny_open(&source->loader, model->arena, source->file, err)
+                     : fum_loader_open(&source->loader, source->file, err);
+    if (result || source->config) return result;
+    result = fum_embedded_config(&source->config, source->loader, component, err);
+    if (!result) check_config(source, component);
+    return result;
 }
 
 // Puts a component in the place of the model's own, which is kept so that its tensors are known.
@@ -232,18 +243,22 @@ static enum fum_result derive_config(fum_model *model, const struct part *part,
 
 // ---- tokenizers ----
 
-// Loads the tokenizer of a text encoder if the model has none. It is the one of the whole model
-// whose folder the encoder lies in, else CLIP's. OpenCLIP's encoders pad with "!".
+// Loads the tokenizer of a text encoder if the model has none. It is the one that the file carries,
+// or that of the whole model whose folder the encoder lies in, else CLIP's. OpenCLIP's encoders pad
+// with "!".
 static enum fum_result load_tokenizer(fum_model *model, int which, const struct source *source,
                                       struct fum_error *err) {
     const struct fum_model_role *role = &fum_model_roles[which];
+    const struct fum_model_component *component = fum_model_find_component(model, role->name);
     if (model->tokenizers[which]) return FUM_OK;
+    enum fum_result result =
+        fum_embedded_tokenizer(&model->tokenizers[which], component->loader, role->tokenizer, err);
+    if (result || model->tokenizers[which]) return result;
     const char *whole = folder_of(model->arena, source->dir),
                *dir = whole ? fum_path_join(model->arena, whole, role->tokenizer) : NULL;
     if (!dir) return no_memory(err);
     if (fum_path_is_dir(dir)) return fum_tokenizer_load_dir(&model->tokenizers[which], dir, err);
-    const cJSON *config = fum_model_find_component(model, role->name)->config;
-    bool openclip = !strcmp(fum_json_string(config, "hidden_act", ""), "gelu");
+    bool openclip = !strcmp(fum_json_string(component->config, "hidden_act", ""), "gelu");
     return fum_tokenizer_load_clip(&model->tokenizers[which], NULL,
                                    &(struct fum_tokenizer_params){.pad = openclip ? "!" : NULL},
                                    err);

@@ -78,6 +78,12 @@ if "$fumarole" devices >/dev/null 2>&1; then
     printf 0123abcd >"$cache/refs/main"
     draw cached -m "$model" --diffusion-model "$cache" --vae "$cache/snapshots/0123abcd"
     check 'parts in the cache draw it' cmp whole.l cached.l
+    # One file that was a folder carries configurations and the tokenizer, for its parts, too.
+    check 'a single file is written' "$fumarole" convert -q "$model" -o single.safetensors
+    draw single_vae -m "$model" --vae single.safetensors
+    draw single_parts --diffusion-model single.safetensors --clip_l single.safetensors --vae single.safetensors \
+        --sampling-method euler
+    check 'parts of one file draw it' cmp whole.l single_parts.l
     draw replaced -m "$model" --vae "$model/vae/diffusion_pytorch_model.safetensors" --clip-l "$model"
     # The same model in pickles: both forms, and shards of them.
     pickles=$FUM_SOURCE_ROOT/tests/cli/pickles.py
