@@ -14,6 +14,10 @@ const uint TAPS = TILE + 2u;
 
 INPUT(0, W, w);
 layout(set = 0, binding = 1) writeonly buffer U { F32_QUAD u[]; };
+#if defined(TEXEL_INPUTS)
+#include "lib/touch.glsl"
+INPUT_F32(2, OldU, old_u);
+#endif
 
 #include "winograd_weight.pc.h"
 
@@ -32,6 +36,13 @@ layout(set = 0, binding = 1) writeonly buffer U { F32_QUAD u[]; };
 
 void main() {
     uint item = item_index(), at = min(item, quads - 1u);
+    uint to = u_skip + at;
+#if defined(TEXEL_INPUTS)
+    TOUCH_LINES(input_load_f32, old_u, TAPS * TAPS, u_skip + item - gl_LocalInvocationID.x, quads, u_skip + TAPS * TAPS * quads,
+                nothing)
+    to += nothing;
+#endif
+
     vec4 t[6][3]; // G g
     [[unroll]] for (uint j = 0u; j < 3u; j++) {
         vec4 g0 = input_load(w, j * quads + at), g1 = input_load(w, (3u + j) * quads + at);
@@ -39,7 +50,6 @@ void main() {
         TRANSFORM(PUT_COLUMN, g0, g1, g2)
     }
     if (item >= quads) return;
-    uint to = u_skip + at;
     [[unroll]] for (uint i = 0u; i < TAPS; i++) {
         TRANSFORM(PUT_POINT, t[i][0], t[i][1], t[i][2])
     }

@@ -5,4 +5,5 @@
 PUSH_CONSTANTS(fum_winograd_weight_push) {
     uint quads;  // of one tap: rows times n_quads
     uint u_skip; // quads before the first point
+    uint zero;   // for touch.glsl
 };

@@ -29,8 +29,8 @@ vec4 quad_load(vec4 q) { return q; }
 vec4 quad_store(vec4 v) { return v; }
 #endif
 
-// Where kernels hold four f32 for those that follow, whatever the storage type: F32_QUAD and f32_quad_store. CPU drivers
-// store elements one by one. With PAIRED_STORES two floats are one number of 64 bits.
+// F32_QUAD and f32_quad_store are for results that are f32 in every storage type. CPU drivers store elements one by one.
+// So two floats are one number of 64 bits where PAIRED_STORES is defined.
 #if defined(PAIRED_STORES)
 #define F32_QUAD dvec2
 dvec2 f32_quad_store(vec4 v) {

@@ -37,9 +37,10 @@ bool fum_winograd_emit_weight(const struct fum_op_call *call, int64_t tile,
                               struct fum_dispatch_bind u, struct fum_dispatches *list) {
     const struct fum_desc *w = &call->in[FUM_GEMM_W];
     uint64_t quads = fum_desc_quads(w) / 9;
-    struct fum_dispatch *d = fum_emit_reading(list, "winograd_weight", w->dtype, quads, 1);
+    struct fum_dispatch *d = fum_emit_reading(list, "winograd_weight", w->dtype, quads, 1 | 4);
     if (!d || !fum_emit_whole(list, d, FUM_GEMM_W, w)) return false;
     fum_emit_bind(d, u);
+    if (d->texels) d->texels |= 1u << (FUM_TEXELS_F32 + fum_emit_again(d));
     fum_emit_spec(d, (uint32_t)tile);
     const struct fum_winograd_weight_push push = {.quads = (uint32_t)quads};
     FUM_EMIT_PUSH(d, push);
