@@ -2,6 +2,7 @@
 // Conversions: round trips of folders that diffusers saved, types of weights, and what is left
 // after a failure.
 
+#include "scratch.h"
 #include "test.h"
 
 #include <fumarole/convert.h>
@@ -18,17 +19,6 @@ static const char *model_path(const char *name) {
     static char path[600];
     snprintf(path, sizeof path, "%s/model-%s", getenv("FUM_TEST_DATA"), name);
     return path;
-}
-
-// Removes a file, or a folder with what is in it.
-static void remove_all(const char *path) {
-    fum_arena *arena = fum_arena_create();
-    struct fum_path_names names = {0};
-    if (fum_path_is_dir(path) && !fum_path_list(arena, path, &names, NULL))
-        for (size_t i = 0; i < names.count; i++)
-            remove_all(fum_path_join(arena, path, names.names[i]));
-    fum_path_remove(path, NULL);
-    fum_arena_destroy(&arena);
 }
 
 static enum fum_result convert(const struct fum_convert_params *params, struct fum_error *err) {

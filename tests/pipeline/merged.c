@@ -3,6 +3,7 @@
 // that it came from.
 #include "distance.h"
 #include "open.h"
+#include "scratch.h"
 #include "test.h"
 
 #include <fumarole/adapter.h>
@@ -257,13 +258,14 @@ static void scaled_weights_are_merged(void **state) {
         fum_model *model = open_model("scaled.safetensors");
         const struct fum_merge_params merge = {
             .adapters = &adapter, .num_adapters = 1, .path = outputs[i]};
+        remove_all(outputs[i]);
         ok(fum_adapter_merge(model, &merge, &err), &err);
         fum_model_destroy(&model);
         draw(*state, outputs[i], NULL, merged);
         double error = relative_rms(merged, with, LATENTS);
         print_message("%s: %.1e\n", outputs[i], error);
         assert_true(error < 2e-3);
-        fum_path_remove(outputs[i], NULL);
+        remove_all(outputs[i]);
     }
     remove(adapter.name);
 }
