@@ -6,6 +6,10 @@
 // objects that the caller holds. Functions that can fail return an enum fum_result. Those that read
 // outside bytes or use a device also fill a struct fum_error, which may be NULL.
 //
+// Pointers must not be NULL unless a comment allows it. A required path, name, text or callback of
+// a call or its parameters that is NULL is FUM_ERR_ARG, and the error names it. Look-ups of such a
+// name find nothing.
+//
 // A function that creates an object stores NULL in its pointer on error. The matching function that
 // destroys it accepts a pointer to NULL, and sets it to NULL.
 #ifndef FUMAROLE_CORE_H

@@ -50,6 +50,7 @@ FUM_API enum fum_result fum_model_open(fum_model **model, const struct fum_model
 // Opens the model that has this hash, or begins with it: 10 to 64 hexadecimal digits. A file's is
 // its SHA-256; a folder's that of its weight files' hashes in the order of their names. It is
 // looked for at params->path, in params->models_dir and $FUMAROLE_MODELS, and beside params->path.
+// `params` may be NULL.
 // Errors: FUM_ERR_IO if there is none, and those of fum_model_open.
 FUM_API enum fum_result fum_model_open_hash(fum_model **model,
                                             const struct fum_model_params *params, const char *hash,
