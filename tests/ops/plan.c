@@ -232,7 +232,7 @@ static void wrong_shapes(void **state) {
     }
 }
 
-static const struct fum_op_case named = {.name = "scalar", .in = {{FUM_DIMS(1)}}};
+static const struct fum_op_case named = {.name = "scalar", .in = {{.shape = FUM_DIMS(1)}}};
 
 static void inputs_depend_on_the_name_of_a_case(void **state) {
     (void)state;
