@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-SHADER, FLOAT16, SAMPLED_BUFFER, SUBGROUPS, SHUFFLE = 1, 9, 46, 61, 65
+SHADER, FLOAT16, FLOAT64, SAMPLED_BUFFER, SUBGROUPS, SHUFFLE = 1, 9, 10, 46, 61, 65
 STORAGE16, MEMORY_MODEL, MATRIX, DOT, DOT_PACKED = 4433, 5345, 6022, 6019, 6018
 BF16, BF16_MATRIX = 5116, 5118
 ENVIRONMENTS = {3: "vulkan1.1", 5: "vulkan1.2", 6: "vulkan1.3"}
@@ -29,7 +29,9 @@ def allowed(name, dtype):
         out |= {STORAGE16}
     if name in ("gemm_f16", "bench_fma"):
         out |= {FLOAT16}
-    if name.endswith("_texel"):
+    if name.endswith("_pairs"):  # fum_read_texels takes them on Mesa's CPU driver alone, which has shaderFloat64
+        out |= {FLOAT64}
+    if name.endswith(("_texel", "_pairs")):
         out |= {SAMPLED_BUFFER, SUBGROUPS, SHUFFLE}
     if name.endswith("_int8") or name == "bench_dot":
         out |= {DOT, DOT_PACKED}
