@@ -4,8 +4,8 @@
 
 #include "batch/crew.h"
 #include "batch/remote.h"
+#include "cpu_driver.h"
 #include "progress.h"
-#include "vector_width.h"
 
 #include <string.h>
 #include <time.h>
@@ -200,7 +200,7 @@ static int run_ranks(const struct batch_options *values, const char *path) {
     struct fum_log log = cli_log(values->defaults.verbose);
     struct ranks *ranks = ranks_begin();
     if (!ranks) return CLI_FAILED;
-    cli_choose_vector_width(CLI_LONG_RUN_FLOPS, &log);
+    cli_prepare_cpu_driver((struct cli_run_flops){.run = CLI_LONG_RUN_FLOPS}, &log);
     int status = choose_devices(values, &devices, names);
     if (status == 0) {
         take_own_device(ranks, &devices);

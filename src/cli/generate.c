@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // fumarole generate: a prompt in, pictures out.
+#include "cpu_driver.h"
 #include "engine.h"
 #include "progress.h"
 #include "recipe.h"
 #include "results.h"
 #include "trace.h"
-#include "vector_width.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -195,9 +195,9 @@ static bool on_image(void *user, const struct fum_image *image) {
     return job->status == 0 && !cli_interrupted();
 }
 
-// Returns a rough count of the floating-point operations of a request's steps, from the UNet's
+// Returns a rough count of the floating-point operations of a request's step, from the UNet's
 // parameters. SD1.5 has 860 M of them, and its evaluation of 64 × 64 latent pixels takes 803 GFLOP.
-static double request_flops(const struct job *job, const struct fum_generate_params *picture) {
+static double step_flops(const struct job *job, const struct fum_generate_params *picture) {
     const struct fum_model_info *info = fum_model_get_info(job->engine.model);
     struct fum_component_info component;
     double parameters = 0;
@@ -206,14 +206,19 @@ static double request_flops(const struct job *job, const struct fum_generate_par
     double width = picture->width ? picture->width : info->width;
     double height = picture->height ? picture->height : info->height;
     double pixels = width * height / info->size_multiple / info->size_multiple;
-    return 0.23 * parameters * pixels * 2 * (picture->steps ? picture->steps : info->steps) *
-           picture->count;
+    return 0.23 * parameters * pixels * 2;
 }
 
-static double run_flops(const struct job *job) {
-    double flops = 0;
-    for (size_t i = 0; i < job->requests.count; i++)
-        flops += request_flops(job, &job->requests.list[i].options.picture);
+// Counts the operations of all requests, and those of the largest step.
+static struct cli_run_flops run_flops(const struct job *job) {
+    struct cli_run_flops flops = {0};
+    for (size_t i = 0; i < job->requests.count; i++) {
+        const struct fum_generate_params *picture = &job->requests.list[i].options.picture;
+        double step = step_flops(job, picture);
+        int steps = picture->steps ? picture->steps : fum_model_get_info(job->engine.model)->steps;
+        flops.run += step * steps * picture->count;
+        if (step > flops.step) flops.step = step;
+    }
     return flops;
 }
 
@@ -266,7 +271,7 @@ static int open_all(struct job *job) {
     const struct generate_options *options = &job->requests.options;
     int status = open_model(job);
     if (status) return status;
-    cli_choose_vector_width(run_flops(job), &job->log);
+    cli_prepare_cpu_driver(run_flops(job), &job->log);
     job->engine.device = cli_open_device(options->device, &job->log, &status);
     if (job->engine.device) status = cli_force_variant(job->engine.device, options->variant);
     if (!job->engine.device || status) return status;

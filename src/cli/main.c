@@ -2,8 +2,8 @@
 // fumarole: the program. Finds the subcommand and runs it.
 #include "cli.h"
 
+#include "cpu_driver.h"
 #include "help.h"
-#include "vector_width.h"
 
 #include <string.h>
 
@@ -23,6 +23,8 @@ static const struct {
     {"FUMAROLE_CLIP_VOCAB", "the CLIP vocabulary file, or its folder"},
     {"LP_NATIVE_VECTOR_WIDTH",
      "bits of lavapipe's vectors; generate takes 512 for long runs on CPUs of that full rate"},
+    {"LP_NUM_THREADS",
+     "lavapipe's threads; generate takes four for each processor with large models"},
     {"FUMAROLE_VALIDATE", "when set: run under the Vulkan validation layer"},
     {"COLUMNS", "the width of --help instead of the terminal's"},
 };

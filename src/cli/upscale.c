@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // fumarole upscale: small pictures in, large pictures out.
 #include "cli.h"
+#include "cpu_driver.h"
 #include "output.h"
 #include "progress.h"
-#include "vector_width.h"
 
 #include <fumarole/upscale.h>
 
@@ -130,7 +130,7 @@ static int open_all(struct job *job, const struct fum_log *log) {
     const struct upscale_options *o = &job->options;
     struct fum_error err = {0};
     int status = 0;
-    cli_choose_vector_width(CLI_LONG_RUN_FLOPS, log);
+    cli_prepare_cpu_driver((struct cli_run_flops){CLI_LONG_RUN_FLOPS, CLI_LARGE_STEP_FLOPS}, log);
     job->device = cli_open_device(o->device, log, &status);
     if (job->device) status = cli_force_variant(job->device, o->variant);
     if (!job->device || status) return status;

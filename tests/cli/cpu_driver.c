@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Which CPUs get vectors of 512 bits, and for runs of what length.
+// Which CPUs get vectors of 512 bits, and for runs of what length; how many threads lavapipe gets.
 #define _POSIX_C_SOURCE 200809L
 
 #include "test.h"
 
-#include "cli/vector_width.h"
+#include "cli/cpu_driver.h"
 
 static void wide_vectors_are_for_cpus_of_full_rate(void **state) {
     (void)state;
@@ -54,24 +54,27 @@ static void keep(void *user, enum fum_log_level level, const char *text) {
 // What the user has set stays; what is set is logged.
 static void what_the_user_has_set_stays(void **state) {
     (void)state;
-    static const char name[] = "LP_NATIVE_VECTOR_WIDTH";
+    static const char *const names[] = {"LP_NATIVE_VECTOR_WIDTH", "LP_NUM_THREADS"};
     struct said said = {0};
     const struct fum_log log = {keep, &said, FUM_LOG_INFO};
-    setenv(name, "128", 1);
-    cli_choose_vector_width(1e15, &log);
-    assert_string_equal(getenv(name), "128");
-    assert_true(said.count == 1 && strstr(said.text, "128"));
-    unsetenv(name);
-    cli_choose_vector_width(1e9, &log); // too short
-    assert_null(getenv(name));
-    cli_choose_vector_width(1e15, &log);
     struct cli_cpu cpu;
     bool wide = cli_cpu_read(&cpu) && cli_cpu_full_rate_512(&cpu);
+    for (int i = 0; i < 2; i++) setenv(names[i], "128", 1);
+    cli_prepare_cpu_driver((struct cli_run_flops){1e15, 1e12}, &log);
+    for (int i = 0; i < 2; i++) assert_string_equal(getenv(names[i]), "128");
+    for (int i = 0; i < 2; i++) unsetenv(names[i]);
+    said.count = 0;
+    cli_prepare_cpu_driver((struct cli_run_flops){1e9, 1e9}, &log); // too short
+    for (int i = 0; i < 2; i++) assert_null(getenv(names[i]));
+    assert_int_equal(said.count, 0);
+    cli_prepare_cpu_driver((struct cli_run_flops){1e15, 1e12}, &log);
+    const char *width = getenv(names[0]), *threads = getenv(names[1]);
     if (wide)
-        assert_string_equal(getenv(name), "512");
+        assert_string_equal(width, "512");
     else
-        assert_null(getenv(name));
-    assert_int_equal(said.count, wide ? 2 : 1);
+        assert_null(width);
+    if (threads) assert_in_range(atol(threads), 8, 4096); // two processors or more
+    assert_int_equal(said.count, (width != NULL) + (threads != NULL));
 }
 
 // Mesa's cache may lie in any folder that the user sets, else in fumarole's.
@@ -97,8 +100,16 @@ static void kernels_of_a_width_have_a_folder_of_their_own(void **state) {
     assert_string_equal(getenv("MESA_SHADER_CACHE_DIR"), "/3");
 }
 
+static void large_steps_get_four_threads_for_each_processor(void **state) {
+    (void)state;
+    assert_int_equal(cli_driver_threads(2, CLI_LARGE_STEP_FLOPS), 8);
+    assert_int_equal(cli_driver_threads(2, CLI_LARGE_STEP_FLOPS / 2), 0);
+    assert_int_equal(cli_driver_threads(1, CLI_LARGE_STEP_FLOPS), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_steps_get_four_threads_for_each_processor),
         cmocka_unit_test(wide_vectors_are_for_cpus_of_full_rate),
         cmocka_unit_test(what_the_user_has_set_stays),
         cmocka_unit_test(kernels_of_a_width_have_a_folder_of_their_own)};

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
+#if defined(__linux__)
+#define _GNU_SOURCE // sched_getaffinity
+#else
 #define _POSIX_C_SOURCE 200809L
+#endif
 
-#include "vector_width.h"
+#include "cpu_driver.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +13,10 @@
 
 #if !defined(_WIN32)
 #include <sys/stat.h>
+#include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
 #endif
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -115,24 +123,62 @@ void cli_separate_kernels(void) {
 }
 #endif
 
-void cli_choose_vector_width(double flops, const struct fum_log *log) {
-    static const char name[] = "LP_NATIVE_VECTOR_WIDTH";
-    struct cli_cpu cpu;
-    char text[128];
+// Logs what lavapipe will read from the variable, and why.
+static void log_setting(const char *name, const char *value, const char *reason,
+                        const struct fum_log *log) {
+    char text[160];
+    snprintf(text, sizeof text, "CPU drivers: %s=%.16s, %s", name, value, reason);
+    log_info(log, text);
+}
+
+// Sets the variable unless the user has set it. Returns whether it did.
+static bool set_default(const char *name, long value, const char *reason,
+                        const struct fum_log *log) {
     const char *set = getenv(name);
     if (set) {
-        snprintf(text, sizeof text, "CPU drivers: vectors of %.16s bits, as %s says", set, name);
-        log_info(log, text);
-        return;
+        log_setting(name, set, "as the environment says", log);
+        return false;
     }
-    int width = cli_cpu_read(&cpu) ? cli_vector_width(&cpu, flops) : 0;
-    if (!width) return;
-#if !defined(_WIN32)
-    snprintf(text, sizeof text, "%d", width);
-    if (setenv(name, text, 0) != 0) return;
-    cli_separate_kernels();
-    snprintf(text, sizeof text,
-             "CPU drivers: vectors of %d bits, which this CPU computes at full rate", width);
-    log_info(log, text);
+#if defined(_WIN32)
+    (void)value;
+    (void)reason;
+    return false;
+#else
+    char digits[24];
+    snprintf(digits, sizeof digits, "%ld", value);
+    if (setenv(name, digits, 0) != 0) return false;
+    log_setting(name, digits, reason, log);
+    return true;
 #endif
+}
+
+// Returns how many processors this process may use, or 1 if that cannot be found.
+static long count_processors(void) {
+#if defined(__linux__)
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
+#if defined(_WIN32)
+    return 1;
+#else
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 1 ? online : 1;
+#endif
+}
+
+long cli_driver_threads(long processors, double step_flops) {
+    enum { EACH = 4 };
+    return step_flops >= CLI_LARGE_STEP_FLOPS && processors > 1 ? EACH * processors : 0;
+}
+
+void cli_prepare_cpu_driver(struct cli_run_flops flops, const struct fum_log *log) {
+    struct cli_cpu cpu;
+    int width = cli_cpu_read(&cpu) ? cli_vector_width(&cpu, flops.run) : 0;
+    long threads = cli_driver_threads(count_processors(), flops.step);
+    if (width &&
+        set_default("LP_NATIVE_VECTOR_WIDTH", width, "which this CPU computes at full rate", log))
+        cli_separate_kernels();
+    if (threads)
+        set_default("LP_NUM_THREADS", threads, "so that processors share the work of slow ones",
+                    log);
 }

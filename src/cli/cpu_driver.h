@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Chooses how wide lavapipe's vectors are on this CPU for a run of a given length. Mesa takes 256
-// bits by itself, even where 512 are faster; it reads LP_NATIVE_VECTOR_WIDTH once, before the first
-// Vulkan call.
-#ifndef FUM_CLI_VECTOR_WIDTH_H
-#define FUM_CLI_VECTOR_WIDTH_H
+// Chooses the threads and the vectors of lavapipe, Mesa's CPU driver. It reads them from the
+// environment at the first Vulkan call. What a user has set stays.
+#ifndef FUM_CLI_CPU_DRIVER_H
+#define FUM_CLI_CPU_DRIVER_H
 
 #include <fumarole/core.h>
 
@@ -25,9 +24,22 @@ bool cli_cpu_full_rate_512(const struct cli_cpu *cpu);
 int cli_vector_width(const struct cli_cpu *cpu, double flops);
 #define CLI_LONG_RUN_FLOPS 2e12
 
-// Sets LP_NATIVE_VECTOR_WIDTH, unless the user has set it, and logs that. Before the first call
-// that reaches Vulkan.
-void cli_choose_vector_width(double flops, const struct fum_log *log);
+// Returns how many threads lavapipe takes: four for each processor where a step has
+// CLI_LARGE_STEP_FLOPS or more, or 0 for the driver's choice. Lavapipe cuts each dispatch into
+// equal parts, one for each thread, and waits for the last. With one thread for each processor, the
+// others idle while a slow or busy one ends its part. With more threads the system moves some of
+// them. The dispatches of small models end sooner than so many threads wake.
+long cli_driver_threads(long processors, double step_flops);
+#define CLI_LARGE_STEP_FLOPS 5e10
+
+// Operations of a run, and of one of its steps; 0 if unknown.
+struct cli_run_flops {
+    double run, step;
+};
+
+// Sets LP_NATIVE_VECTOR_WIDTH and LP_NUM_THREADS for such a run, each unless the user has set it,
+// and logs that. Before the first call that reaches Vulkan.
+void cli_prepare_cpu_driver(struct cli_run_flops flops, const struct fum_log *log);
 
 // Gives what Mesa compiles with the vectors of LP_NATIVE_VECTOR_WIDTH a folder of its own, if that
 // is set. Mesa 25 names kernels in its cache without the width, and would run those of another.
