@@ -26,9 +26,9 @@ int cli_vector_width(const struct cli_cpu *cpu, double flops);
 
 // Returns how many threads lavapipe takes: four for each processor where a step has
 // CLI_LARGE_STEP_FLOPS or more, or 0 for the driver's choice. Lavapipe cuts each dispatch into
-// equal parts, one for each thread, and waits for the last. With one thread for each processor, the
-// others idle while a slow or busy one ends its part. With more threads the system moves some of
-// them. The dispatches of small models end sooner than so many threads wake.
+// equal parts, one for each thread, and waits for the last. If each processor has one thread, the
+// others idle while a slow or busy one ends its part. The system moves threads if there are more.
+// The dispatches of small models end sooner than so many threads wake.
 long cli_driver_threads(long processors, double step_flops);
 #define CLI_LARGE_STEP_FLOPS 5e10
 
