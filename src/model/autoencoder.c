@@ -69,21 +69,30 @@ enum fum_result fum_autoencoder_parse(struct fum_autoencoder *a, const cJSON *js
     return c.result;
 }
 
-void fum_autoencoder_describe(const struct fum_autoencoder *a, cJSON *json) {
+static bool add_ints(cJSON *json, const char *key, const int *values, int count) {
+    cJSON *list = cJSON_CreateIntArray(values, count);
+    if (list && cJSON_AddItemToObject(json, key, list)) return true;
+    cJSON_Delete(list);
+    return false;
+}
+
+// Describes the layers: of a chain of latents, or of one latent.
+static bool describe_layers(const struct fum_autoencoder *a, cJSON *json) {
+    if (a->chain)
+        return cJSON_AddNumberToObject(json, "levels", a->levels) &&
+               cJSON_AddNumberToObject(json, "hidden", a->hidden[0]) &&
+               add_ints(json, "latent", a->latent, a->levels);
+    return cJSON_AddStringToObject(json, "arch", a->conv ? "conv" : "mlp") &&
+           add_ints(json, a->conv ? "channels" : "hidden", a->hidden, a->levels) &&
+           cJSON_AddNumberToObject(json, "latent", a->latent[0]);
+}
+
+bool fum_autoencoder_describe(const struct fum_autoencoder *a, cJSON *json) {
     const int size[] = {a->channels, a->height, a->width};
-    cJSON_AddItemToObject(json, "image", cJSON_CreateIntArray(size, 3));
-    cJSON_AddStringToObject(json, "activation", a->activation);
-    if (a->classes) cJSON_AddNumberToObject(json, "classes", a->classes);
-    if (a->chain) {
-        cJSON_AddNumberToObject(json, "levels", a->levels);
-        cJSON_AddNumberToObject(json, "hidden", a->hidden[0]);
-        cJSON_AddItemToObject(json, "latent", cJSON_CreateIntArray(a->latent, a->levels));
-        return;
-    }
-    cJSON_AddStringToObject(json, "arch", a->conv ? "conv" : "mlp");
-    cJSON_AddItemToObject(json, a->conv ? "channels" : "hidden",
-                          cJSON_CreateIntArray(a->hidden, a->levels));
-    cJSON_AddNumberToObject(json, "latent", a->latent[0]);
+    return add_ints(json, "image", size, 3) &&
+           cJSON_AddStringToObject(json, "activation", a->activation) &&
+           (!a->classes || cJSON_AddNumberToObject(json, "classes", a->classes)) &&
+           describe_layers(a, json);
 }
 
 int fum_autoencoder_multiple(const struct fum_autoencoder *a) {

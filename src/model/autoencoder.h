@@ -29,8 +29,8 @@ const char *fum_autoencoder_activation(size_t index);
 // Reads the configuration. `where` names the file in errors. FUM_ERR_FORMAT: it is wrong.
 enum fum_result fum_autoencoder_parse(struct fum_autoencoder *a, const cJSON *json,
                                       const char *where, struct fum_error *err);
-// Adds what fum_autoencoder_parse reads to a JSON object.
-void fum_autoencoder_describe(const struct fum_autoencoder *a, cJSON *json);
+// Adds what fum_autoencoder_parse reads to a JSON object. False without memory.
+bool fum_autoencoder_describe(const struct fum_autoencoder *a, cJSON *json);
 // Returns what the sides of pictures must be multiples of.
 int fum_autoencoder_multiple(const struct fum_autoencoder *a);
 

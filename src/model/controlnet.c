@@ -22,13 +22,15 @@ static const char component[] = "control_net"; // in names.c
 static bool add_way_up(cJSON *config) {
     const cJSON *down = cJSON_GetObjectItemCaseSensitive(config, "down_block_types");
     cJSON *up = cJSON_CreateArray();
-    for (int i = cJSON_GetArraySize(down) - 1; up && i >= 0; i--) {
+    bool good = up != NULL;
+    for (int i = cJSON_GetArraySize(down) - 1; good && i >= 0; i--) {
         const char *type = cJSON_GetStringValue(cJSON_GetArrayItem(down, i));
         bool attends = type && !strcmp(type, "CrossAttnDownBlock2D");
-        cJSON_AddItemToArray(up, cJSON_CreateString(attends ? "CrossAttnUpBlock2D" : "UpBlock2D"));
+        good = cJSON_AddItemToArray(
+            up, cJSON_CreateString(attends ? "CrossAttnUpBlock2D" : "UpBlock2D"));
     }
     cJSON_DeleteItemFromObjectCaseSensitive(config, "up_block_types");
-    if (up && cJSON_AddItemToObject(config, "up_block_types", up)) return true;
+    if (good && cJSON_AddItemToObject(config, "up_block_types", up)) return true;
     cJSON_Delete(up);
     return false;
 }

@@ -50,9 +50,25 @@ void fum_settings_describe(struct fum_settings *s, const char *section, const st
     for (size_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "%s.%s", section, keys[i].name);
         if (!fum_settings_has(s, name) || !*fum_settings_string(s, name)) continue;
-        if (!cJSON_AddItemToObject(json, keys[i].name, describe_key(s, &keys[i], name)))
-            fail_memory(s);
+        fum_settings_put(s, json, keys[i].name, describe_key(s, &keys[i], name));
     }
+}
+
+void fum_settings_put(struct fum_settings *s, cJSON *object, const char *key, cJSON *member) {
+    if (member && cJSON_AddItemToObject(object, key, member)) return;
+    cJSON_Delete(member);
+    fail_memory(s);
+}
+
+void fum_settings_put_words(struct fum_settings *s, cJSON *object, const char *key,
+                            const char *const *words, int count) {
+    fum_settings_put(s, object, key, cJSON_CreateStringArray(words, count));
+}
+
+cJSON *fum_settings_described(struct fum_settings *s, cJSON *object) {
+    if (!s->result) return object;
+    cJSON_Delete(object);
+    return NULL;
 }
 
 const char *fum_settings_json(struct fum_settings *s, cJSON *json) {

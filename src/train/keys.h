@@ -27,6 +27,13 @@ struct fum_key {
 // recipe lacks adds none, so that the reader's default holds. Failures are kept in the settings.
 void fum_settings_describe(struct fum_settings *settings, const char *section,
                            const struct fum_key *keys, size_t count, cJSON *json);
+// Adds a member to an object, which owns it then. A lack of memory is a failure that is kept.
+void fum_settings_put(struct fum_settings *settings, cJSON *object, const char *key, cJSON *member);
+// Adds a list of words.
+void fum_settings_put_words(struct fum_settings *settings, cJSON *object, const char *key,
+                            const char *const *words, int count);
+// Returns the object, or deletes it and returns NULL if a failure is kept.
+cJSON *fum_settings_described(struct fum_settings *settings, cJSON *object);
 // Returns the JSON as text in the arena of the settings, and deletes it. `json` may be NULL.
 // Returns "{}" after a failure, which is kept.
 const char *fum_settings_json(struct fum_settings *settings, cJSON *json);

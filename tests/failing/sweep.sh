@@ -9,9 +9,10 @@ keep_loaded=${FUM_KEEP_LOADED:-}
 [ "$keep_loaded" ] && export ASAN_OPTIONS=verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 preload=
 
-# The command, the files that it makes in order, its input, and whether its output is the same in every run.
+# The command, the files that it makes in order, the folder that holds them if it makes one, its input, and whether its output is the same in every run.
 run=()
 names=()
+folder=
 input=/dev/null
 same_output=
 pictures() {
@@ -33,11 +34,15 @@ start() {
 
 # make_right: runs the command as it should be, and keeps its files and its output in right/.
 make_right() {
+    local name
     rm -rf right
     mkdir right
     start || { complain "${run[0]} without failures"; return 1; }
     cp out.txt right/
-    [ ${#names[@]} = 0 ] || mv "${names[@]}" right/
+    for name in "${names[@]}"; do
+        mkdir -p "right/$(dirname "$name")"
+        mv "$name" "right/$name"
+    done
 }
 
 # files_are_right: true if each file that the run reports is there, each that is there is right, and none is
@@ -65,7 +70,7 @@ all_is_done() {
 check_run() {
     local status lines
     cases=$((cases + 1))
-    [ ${#names[@]} = 0 ] || rm -f "${names[@]}"
+    rm -rf "${names[@]}" ${folder:+"$folder"}
     start
     status=$?
     lines=$(wc -l <err.txt)

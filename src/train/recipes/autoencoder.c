@@ -75,15 +75,19 @@ fum_tensor *fum_autoencoder_loss(struct fum_micro_batch *m, fum_tensor *prior) {
     return fum_nn_add(&m->nn, NULL, reconstruction, fum_nn_scale(&m->nn, NULL, kl, r->beta, 0));
 }
 
+// Returns the configuration, or NULL without memory.
 static cJSON *describe(const struct fum_training *t) {
     const struct fum_autoencoder_recipe *r = t->config;
+    const char *reconstruction = r->gaussian ? "gaussian" : "bernoulli";
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "_class_name", fum_autoencoder_class);
-    cJSON_AddStringToObject(json, "recipe", t->recipe->name);
-    cJSON_AddStringToObject(json, "reconstruction", r->gaussian ? "gaussian" : "bernoulli");
-    cJSON_AddNumberToObject(json, "variance", r->variance);
-    fum_autoencoder_describe(&r->network, json);
-    return json;
+    if (json && cJSON_AddStringToObject(json, "_class_name", fum_autoencoder_class) &&
+        cJSON_AddStringToObject(json, "recipe", t->recipe->name) &&
+        cJSON_AddStringToObject(json, "reconstruction", reconstruction) &&
+        cJSON_AddNumberToObject(json, "variance", r->variance) &&
+        fum_autoencoder_describe(&r->network, json))
+        return json;
+    cJSON_Delete(json);
+    return NULL;
 }
 
 enum fum_result fum_autoencoder_save(struct fum_training *t, const char *dir,

@@ -15,9 +15,9 @@ static cJSON *describe(struct fum_training *t) {
     fum_vae_copy_bool(s, json, "mid_block_add_attention");
     fum_vae_copy_bool(s, json, "use_quant_conv");
     fum_vae_copy_bool(s, json, "use_post_quant_conv");
-    cJSON_AddNumberToObject(json, "scaling_factor",
-                            fum_settings_real(s, "model.scaling_factor", 1e-6, 1e6));
-    return json;
+    double factor = fum_settings_real(s, "model.scaling_factor", 1e-6, 1e6);
+    fum_settings_put(s, json, "scaling_factor", cJSON_CreateNumber(factor));
+    return fum_settings_described(s, json);
 }
 
 static enum fum_result read_network(struct fum_training *t, struct fum_autoencoder_kl *a,

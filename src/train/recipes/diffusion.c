@@ -41,9 +41,9 @@ static void read_prediction(struct fum_settings *s, struct fum_sample_config *c)
 
 static const char *describe_scheduler(struct fum_settings *s, const char *variance) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "_class_name", "DDPMScheduler");
+    fum_settings_put(s, json, "_class_name", cJSON_CreateString("DDPMScheduler"));
     fum_settings_describe(s, "scheduler", keys, FUM_COUNT(keys), json);
-    cJSON_AddStringToObject(json, "variance_type", variance);
+    fum_settings_put(s, json, "variance_type", cJSON_CreateString(variance));
     return fum_settings_json(s, json);
 }
 

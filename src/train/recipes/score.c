@@ -30,18 +30,19 @@ static const char *const scheduler_names[] = {"ScoreSdeVpScheduler", "ScoreSdeVe
 
 static const char *describe_scheduler(struct fum_settings *s, const struct score *r) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "_class_name", scheduler_names[r->exploding]);
-    cJSON_AddNumberToObject(json, "num_train_timesteps", 2000);
-    cJSON_AddNumberToObject(json, "sampling_eps", r->eps);
+    const char *class_name = scheduler_names[r->exploding];
+    fum_settings_put(s, json, "_class_name", cJSON_CreateString(class_name));
+    fum_settings_put(s, json, "num_train_timesteps", cJSON_CreateNumber(2000));
+    fum_settings_put(s, json, "sampling_eps", cJSON_CreateNumber(r->eps));
     if (r->exploding) {
-        cJSON_AddItemToObject(json, FUM_PIXEL_RANGE_KEY, cJSON_CreateIntArray((int[]){-1, 1}, 2));
-        cJSON_AddNumberToObject(json, "snr", 0.15);
-        cJSON_AddNumberToObject(json, "correct_steps", 1);
-        cJSON_AddNumberToObject(json, "sigma_min", r->sigma_min);
-        cJSON_AddNumberToObject(json, "sigma_max", r->sigma_max);
+        fum_settings_put(s, json, FUM_PIXEL_RANGE_KEY, cJSON_CreateIntArray((int[]){-1, 1}, 2));
+        fum_settings_put(s, json, "snr", cJSON_CreateNumber(0.15));
+        fum_settings_put(s, json, "correct_steps", cJSON_CreateNumber(1));
+        fum_settings_put(s, json, "sigma_min", cJSON_CreateNumber(r->sigma_min));
+        fum_settings_put(s, json, "sigma_max", cJSON_CreateNumber(r->sigma_max));
     } else {
-        cJSON_AddNumberToObject(json, "beta_min", r->beta_min);
-        cJSON_AddNumberToObject(json, "beta_max", r->beta_max);
+        fum_settings_put(s, json, "beta_min", cJSON_CreateNumber(r->beta_min));
+        fum_settings_put(s, json, "beta_max", cJSON_CreateNumber(r->beta_max));
     }
     return fum_settings_json(s, json);
 }

@@ -32,45 +32,44 @@ static const struct fum_key keys[] = {
 };
 
 // Adds the kinds of blocks that the settings leave open: attention in the innermost level.
-static void describe_blocks(cJSON *json) {
+static void describe_blocks(struct fum_settings *s, cJSON *json) {
+    const char *types[FUM_UNET_MAX_BLOCKS];
     int count = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(json, "block_out_channels"));
+    count = FUM_MIN(count, FUM_UNET_MAX_BLOCKS); // the configuration's reader refuses more
     static const char *const members[] = {"down_block_types", "up_block_types"};
     static const char *const plain[] = {"DownBlock2D", "UpBlock2D"};
     static const char *const attention[] = {"AttnDownBlock2D", "AttnUpBlock2D"};
     for (int way = 0; way < 2; way++) {
         if (cJSON_HasObjectItem(json, members[way])) continue;
-        cJSON *list = cJSON_AddArrayToObject(json, members[way]);
         int innermost = way ? 0 : count - 1;
-        for (int i = 0; i < count; i++)
-            cJSON_AddItemToArray(list,
-                                 cJSON_CreateString(i == innermost ? attention[way] : plain[way]));
+        for (int i = 0; i < count; i++) types[i] = i == innermost ? attention[way] : plain[way];
+        fum_settings_put_words(s, json, members[way], types, count);
     }
 }
 
-static void describe_size(cJSON *json, const struct fum_unet2d *unet) {
+static cJSON *describe_size(const struct fum_unet2d *unet) {
     const int both[] = {unet->height, unet->width};
-    if (unet->height == unet->width)
-        cJSON_AddNumberToObject(json, "sample_size", unet->width);
-    else
-        cJSON_AddItemToObject(json, "sample_size", cJSON_CreateIntArray(both, 2));
+    return unet->height == unet->width ? cJSON_CreateNumber(unet->width)
+                                       : cJSON_CreateIntArray(both, 2);
 }
 
 static cJSON *describe_config(struct fum_settings *s, const struct fum_unet2d *unet,
                               const struct fum_unet2d_choice *choice) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "_class_name",
-                            choice->class_name ? choice->class_name : "UNet2DModel");
-    describe_size(json, unet);
-    cJSON_AddNumberToObject(json, "in_channels", unet->channels);
-    cJSON_AddNumberToObject(json, "out_channels", unet->channels * choice->outputs);
+    const char *class_name = choice->class_name ? choice->class_name : "UNet2DModel";
+    int outputs = unet->channels * choice->outputs;
+    fum_settings_put(s, json, "_class_name", cJSON_CreateString(class_name));
+    fum_settings_put(s, json, "sample_size", describe_size(unet));
+    fum_settings_put(s, json, "in_channels", cJSON_CreateNumber(unet->channels));
+    fum_settings_put(s, json, "out_channels", cJSON_CreateNumber(outputs));
     fum_settings_describe(s, "model", keys, FUM_COUNT(keys), json);
-    describe_blocks(json);
-    cJSON_AddStringToObject(json, "time_embedding_type",
-                            choice->fourier ? "fourier" : "positional");
+    describe_blocks(s, json);
+    const char *embedding = choice->fourier ? "fourier" : "positional";
+    fum_settings_put(s, json, "time_embedding_type", cJSON_CreateString(embedding));
     if (choice->class_embeds)
-        cJSON_AddNumberToObject(json, "num_class_embeds", choice->class_embeds);
-    if (choice->classes) cJSON_AddNumberToObject(json, "classes", choice->classes);
-    if (choice->clean) cJSON_AddFalseToObject(json, "noisy");
+        fum_settings_put(s, json, "num_class_embeds", cJSON_CreateNumber(choice->class_embeds));
+    if (choice->classes) fum_settings_put(s, json, "classes", cJSON_CreateNumber(choice->classes));
+    if (choice->clean) fum_settings_put(s, json, "noisy", cJSON_CreateFalse());
     return json;
 }
 
@@ -131,22 +130,24 @@ static enum fum_result save_text(struct fum_training *t, const char *dir, const 
     return result ? result : fum_file_save(path, text, strlen(text), err);
 }
 
-static void add_part(cJSON *json, const char *name, const char *class_name) {
+static void add_part(struct fum_settings *s, cJSON *json, const char *name,
+                     const char *class_name) {
     const char *const words[] = {"diffusers", class_name};
-    cJSON_AddItemToObject(json, name, cJSON_CreateStringArray(words, 2));
+    fum_settings_put_words(s, json, name, words, 2);
 }
 
 static enum fum_result save_index(struct fum_training *t, const struct fum_unet2d *unet,
                                   const struct fum_unet2d_folder *folder, const char *dir,
                                   struct fum_error *err) {
     char *path = fum_path_join(t->arena, dir, "model_index.json");
+    struct fum_settings *s = &t->settings;
     cJSON *json = path ? cJSON_CreateObject() : NULL;
     if (!json) return fum_error_set(err, FUM_ERR_NOMEM, "no memory for a model");
-    cJSON_AddStringToObject(json, "_class_name", folder->pipeline);
-    add_part(json, "scheduler", folder->scheduler);
-    add_part(json, "unet", "UNet2DModel");
-    if (unet->vqvae) add_part(json, "vqvae", "VQModel");
-    return fum_train_save_json(path, json, err);
+    fum_settings_put(s, json, "_class_name", cJSON_CreateString(folder->pipeline));
+    add_part(s, json, "scheduler", folder->scheduler);
+    add_part(s, json, "unet", "UNet2DModel");
+    if (unet->vqvae) add_part(s, json, "vqvae", "VQModel");
+    return fum_train_save_json(path, fum_settings_described(s, json), err);
 }
 
 enum fum_result fum_unet2d_save(struct fum_training *t, const struct fum_unet2d *unet,

@@ -3,8 +3,8 @@
 #ifndef FUM_TRAIN_RECIPES_VAE_CONFIG_H
 #define FUM_TRAIN_RECIPES_VAE_CONFIG_H
 
-#include "base/json.h"
 #include "model/vae.h"
+#include "train/keys.h"
 #include "train/training.h"
 
 // Returns the configuration of blocks and sizes. A bad setting is kept in t->settings.

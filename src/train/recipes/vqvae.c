@@ -17,10 +17,10 @@ static cJSON *describe(struct fum_training *t) {
     fum_vae_copy_int(s, json, "vq_embed_dim", FUM_VAE_MAX_LATENT);
     fum_vae_copy_int(s, json, "num_vq_embeddings", 1 << 20);
     fum_vae_copy_int(s, json, "norm_num_groups", 1 << 16);
-    cJSON_AddStringToObject(json, "norm_type", "group");
+    fum_settings_put(s, json, "norm_type", cJSON_CreateString("group"));
     fum_vae_copy_bool(s, json, "mid_block_add_attention");
-    cJSON_AddNumberToObject(json, "scaling_factor", 1);
-    return json;
+    fum_settings_put(s, json, "scaling_factor", cJSON_CreateNumber(1));
+    return fum_settings_described(s, json);
 }
 
 static enum fum_result check_sides(struct fum_training *t, const struct fum_vq_config *network) {
