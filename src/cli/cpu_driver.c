@@ -131,7 +131,7 @@ static void log_setting(const char *name, const char *value, const char *reason,
     log_info(log, text);
 }
 
-// Sets the variable unless the user has set it. Returns whether it did.
+// Sets the variable, unless the user has set it or `value` is 0. Returns whether it did.
 static bool set_default(const char *name, long value, const char *reason,
                         const struct fum_log *log) {
     const char *set = getenv(name);
@@ -139,8 +139,8 @@ static bool set_default(const char *name, long value, const char *reason,
         log_setting(name, set, "as the environment says", log);
         return false;
     }
+    if (value == 0) return false;
 #if defined(_WIN32)
-    (void)value;
     (void)reason;
     return false;
 #else
@@ -175,10 +175,7 @@ void cli_prepare_cpu_driver(struct cli_run_flops flops, const struct fum_log *lo
     struct cli_cpu cpu;
     int width = cli_cpu_read(&cpu) ? cli_vector_width(&cpu, flops.run) : 0;
     long threads = cli_driver_threads(count_processors(), flops.step);
-    if (width &&
-        set_default("LP_NATIVE_VECTOR_WIDTH", width, "which this CPU computes at full rate", log))
+    if (set_default("LP_NATIVE_VECTOR_WIDTH", width, "which this CPU computes at full rate", log))
         cli_separate_kernels();
-    if (threads)
-        set_default("LP_NUM_THREADS", threads, "so that processors share the work of slow ones",
-                    log);
+    set_default("LP_NUM_THREADS", threads, "so that processors share the work of slow ones", log);
 }

@@ -62,6 +62,7 @@ static void what_the_user_has_set_stays(void **state) {
     for (int i = 0; i < 2; i++) setenv(names[i], "128", 1);
     cli_prepare_cpu_driver((struct cli_run_flops){1e15, 1e12}, &log);
     for (int i = 0; i < 2; i++) assert_string_equal(getenv(names[i]), "128");
+    assert_true(said.count == 2 && strstr(said.text, "LP_NUM_THREADS=128"));
     for (int i = 0; i < 2; i++) unsetenv(names[i]);
     said.count = 0;
     cli_prepare_cpu_driver((struct cli_run_flops){1e9, 1e9}, &log); // too short

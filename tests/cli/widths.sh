@@ -17,7 +17,7 @@ draw -o own.png --save-latents own.safetensors || failures=$((failures + 1))
 for width in 128 512; do
     cases=$((cases + 2))
     LP_NATIVE_VECTOR_WIDTH=$width draw -o $width.png --save-latents $width.safetensors || failures=$((failures + 1))
-    if ! grep -q "$width bits), " out.txt || ! grep -q "^CPU drivers: vectors of $width bits" err.txt; then
+    if ! grep -q "$width bits), " out.txt || ! grep -q "^CPU drivers: LP_NATIVE_VECTOR_WIDTH=$width, " err.txt; then
         failures=$((failures + 1))
         echo "FAILED: vectors of $width bits:"
         cat out.txt err.txt
