@@ -159,11 +159,20 @@ static void blocks_are_unpacked_and_copied(void **state) {
     fum_loader_close(&unpacked);
 }
 
-// Copies a file. Matrices whose names hold `part` become f8, beside a factor unless that is 0.
+#define FIRST_QUERY "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"
+
+static const char layers_key[] = "_quantization_metadata",
+                  layers[] = "{\"layers\":{\"" FIRST_QUERY "\":{\"format\":\"float8_e4m3fn\"},"
+                             "\"other\":{\"format\":\"float8_e4m3fn\"}}}",
+                  layers_left[] = "{\"layers\":{\"other\":{\"format\":\"float8_e4m3fn\"}}}";
+
+// Copies a file. Matrices whose names hold `part` become f8, beside a factor and ComfyUI's names of
+// their format unless that is 0.
 static void write_f8(const char *from, const char *to, const char *part, const float *factor) {
     enum { MAX_TENSORS = 1024, MAX_TEXTS = 32, MAX_VALUES = 1 << 16 };
     static uint8_t bytes[MAX_VALUES];
     static char names[MAX_TENSORS][128];
+    static const char format[] = "{\"format\": \"float8_e4m3fn\"}";
     struct fum_safetensors_tensor tensors[MAX_TENSORS];
     struct fum_safetensors_text texts[MAX_TEXTS];
     struct fum_safetensors file = {.tensors = tensors, .metadata = texts};
@@ -185,6 +194,15 @@ static void write_f8(const char *from, const char *to, const char *part, const f
         snprintf(name, sizeof *names, "%.*sscale_weight", (int)strlen(t->name) - 6, t->name);
         tensors[file.count++] =
             (struct fum_safetensors_tensor){name, {.dtype = FUM_F32, .data = factor}};
+        name = names[file.count];
+        snprintf(name, sizeof *names, "%.*scomfy_quant", (int)strlen(t->name) - 6, t->name);
+        tensors[file.count++] = (struct fum_safetensors_tensor){
+            name, {.dtype = FUM_U8, .rank = 1, .dim = {sizeof format - 1}, .data = format}};
+    }
+    if (factor) {
+        texts[file.metadata_count++] = (struct fum_safetensors_text){layers_key, layers};
+        tensors[file.count++] = (struct fum_safetensors_tensor){
+            "scaled_fp8", {.dtype = FUM_F8_E4M3, .rank = 1, .dim = {2}, .data = bytes}};
     }
     assert_int_equal(fum_safetensors_write(to, &file, &err), FUM_OK);
     fum_loader_close(&loader);
@@ -227,6 +245,52 @@ static void factors_are_multiplied_in(void **state) {
     convert_well("convert-folder", "convert-f8.safetensors", NULL, NULL);
     convert_well("convert-f8.safetensors", "convert-folder", NULL, NULL);
     check_f8(text, "encoder.layers.0.self_attn.q_proj.weight", 1);
+}
+
+// Counts the tensors of a file that stand beside scaled weights.
+static int count_beside(const char *path) {
+    fum_loader *loader = open_file(path);
+    int count = 0;
+    for (size_t i = 0; i < fum_loader_count(loader); i++) {
+        const char *name = fum_loader_at(loader, i)->name;
+        count += strstr(name, "scale_weight") || strstr(name, "comfy_quant") ||
+                 strstr(name, "scaled_fp8");
+    }
+    fum_loader_close(&loader);
+    return count;
+}
+
+static void assert_layers(const char *path, const char *expected) {
+    fum_loader *loader = open_file(path);
+    const char *key, *value;
+    size_t i = 0;
+    while ((value = fum_loader_text(loader, i, &key)) && strcmp(key, layers_key) != 0) i++;
+    assert_non_null(value);
+    assert_string_equal(value, expected);
+    fum_loader_close(&loader);
+}
+
+// Other programs find neither factors nor formats beside weights of another type, and need none.
+static void another_type_leaves_no_factors(void **state) {
+    (void)state;
+    static const float factor = 0.0123f;
+    convert_well(model_path("sd1"), "convert.safetensors", NULL, NULL);
+    write_f8("convert.safetensors", "convert-f8.safetensors", "attn1.to_q", &factor);
+    int beside = count_beside("convert-f8.safetensors");
+    assert_true(beside > 3);
+    convert_well("convert-f8.safetensors", "convert-copy.safetensors", NULL, NULL);
+    assert_int_equal(count_beside("convert-copy.safetensors"), beside);
+    assert_layers("convert-copy.safetensors", layers);
+    convert_well("convert-f8.safetensors", "convert-plain.safetensors", "f16", NULL);
+    assert_int_equal(count_beside("convert-plain.safetensors"), 0);
+    assert_layers("convert-plain.safetensors", layers_left);
+    check_f8("convert-plain.safetensors", FIRST_QUERY ".weight", factor);
+    convert_well("convert-f8.safetensors", "convert-one.safetensors", NULL, "input_blocks.1.*=f16");
+    assert_int_equal(count_beside("convert-one.safetensors"), beside - 2);
+    check_f8("convert-one.safetensors", FIRST_QUERY ".weight", factor);
+    convert_well("convert-f8.safetensors", "convert.gguf", NULL, NULL);
+    assert_int_equal(count_beside("convert.gguf"), 0);
+    check_f8("convert.gguf", FIRST_QUERY ".weight", factor);
 }
 
 // ---- failures ----
@@ -324,6 +388,7 @@ int main(void) {
         cmocka_unit_test(k_types_fall_back),
         cmocka_unit_test(blocks_are_unpacked_and_copied),
         cmocka_unit_test(factors_are_multiplied_in),
+        cmocka_unit_test(another_type_leaves_no_factors),
         cmocka_unit_test(wrong_arguments_are_named),
         cmocka_unit_test(a_folder_is_not_replaced),
         cmocka_unit_test(an_unfinished_folder_is_not_taken_over),

@@ -204,7 +204,8 @@ static void other_kinds_of_files_are_merged(void **state) {
     remove(adapter.name);
 }
 
-// Writes model-sd1 as one file, whose module MODULE is stored in f8 with a factor.
+// Writes model-sd1 as one file, whose module MODULE is stored in f8 with a factor. A marker names
+// the format for ComfyUI.
 static void write_scaled(const char *path) {
     enum { MAX_TENSORS = 1024, MAX_TEXTS = 32 };
     static const char plain[] = "plain.safetensors",
@@ -218,7 +219,8 @@ static void write_scaled(const char *path) {
     const struct fum_convert_params convert = {.path = data_path("model-sd1"), .output = plain};
     struct fum_error err = {0};
     fum_loader *loader = NULL;
-    char name[128];
+    static const char format[] = "{\"format\": \"float8_e4m3fn\"}";
+    char name[128], marker[128];
     for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 37 % 0x70 + i % 2 * 0x80);
     ok(fum_convert(&convert, &err), &err);
     ok(fum_loader_open(&loader, plain, &err), &err);
@@ -236,18 +238,34 @@ static void write_scaled(const char *path) {
     snprintf(name, sizeof name, "%sscale_weight", module);
     tensors[file.count++] =
         (struct fum_safetensors_tensor){name, {.dtype = FUM_F32, .data = &factor}};
+    snprintf(marker, sizeof marker, "%scomfy_quant", module);
+    tensors[file.count++] = (struct fum_safetensors_tensor){
+        marker, {.dtype = FUM_U8, .rank = 1, .dim = {sizeof format - 1}, .data = format}};
     ok(fum_safetensors_write(path, &file, &err), &err);
     fum_loader_close(&loader);
     remove(plain);
 }
 
-// A weight with a factor is merged without one.
+// True if a tensor of the file is a marker of ComfyUI.
+static bool has_marker(const char *path) {
+    struct fum_error err = {0};
+    fum_loader *loader = NULL;
+    bool found = false;
+    ok(fum_loader_open(&loader, path, &err), &err);
+    for (size_t i = 0; i < fum_loader_count(loader); i++)
+        found = found || strstr(fum_loader_at(loader, i)->name, "comfy_quant");
+    fum_loader_close(&loader);
+    return found;
+}
+
+// A weight with a factor is merged without one, and without the marker of its format.
 static void scaled_weights_are_merged(void **state) {
     static const char *const outputs[] = {"one.safetensors", "one.gguf", "whole"};
     const struct fum_adapter adapter = {"sd1.safetensors", 0.5F, 1};
     float with[LATENTS], without[LATENTS], merged[LATENTS];
     struct fum_error err = {0};
     write_scaled("scaled.safetensors");
+    assert_true(has_marker("scaled.safetensors"));
     width = 48;
     write_lora(adapter.name, "unet." MODULE ".lora_A.weight", "unet." MODULE ".lora_B.weight", 0);
     width = 12;
@@ -265,6 +283,7 @@ static void scaled_weights_are_merged(void **state) {
         double error = relative_rms(merged, with, LATENTS);
         print_message("%s: %.1e\n", outputs[i], error);
         assert_true(error < 2e-3);
+        if (i == 0) assert_false(has_marker(outputs[i]));
         remove_all(outputs[i]);
     }
     remove(adapter.name);

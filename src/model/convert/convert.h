@@ -42,6 +42,7 @@ struct fum_convert_file {
     size_t count, capacity;
     struct fum_safetensors_text *texts;
     size_t text_count, text_capacity;
+    struct fum_scales *scales; // factors that its weights are multiplied by
 };
 
 struct fum_converter {
@@ -62,8 +63,18 @@ enum fum_result fum_convert_no_memory(const struct fum_converter *c);
 // Reads the requested type and the rules.
 enum fum_result fum_convert_read_types(struct fum_converter *c);
 void fum_convert_free_rules(struct fum_convert_rules **rules);
+// Returns the type that a tensor is to have.
+struct fum_convert_type fum_convert_type_of(const struct fum_converter *c,
+                                            const struct fum_convert_tensor *t);
 // Gives every tensor of a file the type that it is to have.
 enum fum_result fum_convert_choose_types(struct fum_converter *c, struct fum_convert_file *file);
+
+// ---- scaled.c ----
+
+// Applies the factors of weights of 8 bits that get another type. Leaves the factors out, and what
+// names the format of such weights. `file` lists the loader's tensors in their order.
+enum fum_result fum_convert_leave_8_bits(struct fum_converter *c, const fum_loader *loader,
+                                         struct fum_convert_file *file);
 
 // ---- list.c ----
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "graph/graph.h"
 #include "io/gguf_write.h"
+#include "model/scales.h"
 #include "weights/packing.h"
 
 #include <string.h>
@@ -37,6 +38,7 @@ enum fum_result fum_convert_add_text(struct fum_converter *c, struct fum_convert
 void fum_convert_free_file(struct fum_convert_file *file) {
     fum_free(file->tensors);
     fum_free(file->texts);
+    fum_scales_destroy(&file->scales);
     *file = (struct fum_convert_file){0};
 }
 
@@ -63,7 +65,7 @@ enum fum_result fum_convert_list_loader(struct fum_converter *c, const fum_loade
     }
     for (size_t i = 0; !result && (value = fum_loader_text(loader, i, &key)); i++)
         if (!is_of_format(key)) result = fum_convert_add_text(c, file, key, value);
-    return result;
+    return result ? result : fum_convert_leave_8_bits(c, loader, file);
 }
 
 // Finds a weight, whose shape its builder can read.

@@ -190,8 +190,8 @@ static struct fum_convert_type kept_type(const struct fum_converter *c,
     return kept;
 }
 
-static struct fum_convert_type choose_type(const struct fum_converter *c,
-                                           const struct fum_convert_tensor *t) {
+struct fum_convert_type fum_convert_type_of(const struct fum_converter *c,
+                                            const struct fum_convert_tensor *t) {
     const struct fum_convert_type *rule = find_rule(c, t->name);
     if (!is_floating(t->view.dtype) || (!rule && !c->typed)) return kept_type(c, t);
     if (rule) return fit_type(rule, t);
@@ -231,7 +231,7 @@ enum fum_result fum_convert_choose_types(struct fum_converter *c, struct fum_con
     enum fum_result result = FUM_OK;
     for (size_t i = 0; i < file->count && !result; i++) {
         struct fum_convert_tensor *t = &file->tensors[i];
-        const struct fum_convert_type type = choose_type(c, t);
+        const struct fum_convert_type type = fum_convert_type_of(c, t);
         if (t->view.dtype == FUM_DTYPE_UNKNOWN)
             return fum_error_set(c->err, FUM_ERR_UNSUPPORTED,
                                  "tensor %s is stored in a type that fumarole does not read",
