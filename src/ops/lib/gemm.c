@@ -141,7 +141,8 @@ struct fum_dispatch *fum_gemm_emit(struct fum_dispatches *list, const struct fum
     int64_t quads = FUM_DIV_UP(s->n, 4);
     struct fum_gemm_tile t = s->kernels->choose(list->info, s->rows, s->taps * s->k, quads,
                                                 4 * fum_dtype_size(s->dtype));
-    if (s->pairs && t.cols < 2) t.cols = 2;
+    bool small = s->kernels->texels && t.any_epilogue; // half of the lanes hold the gates
+    if (s->gated && t.cols < 2 && !small) t.cols = 2;
     // A kernel of its own, with its end unrolled, takes less time for many outputs.
     enum { MANY_QUADS = 48000 };
     if (s->kernels->texels && s->batches * s->rows * quads > MANY_QUADS) t.any_epilogue = false;
@@ -235,7 +236,7 @@ static bool add_part(const struct job *job, const struct fum_part *part) {
         .n = g->n,
         .act = g->act,
         .epilogue = fum_gemm_epilogue_of(call),
-        .pairs = g->gate != FUM_ACT_NONE && !job->kernels->texels,
+        .gated = g->gate != FUM_ACT_NONE,
     };
     struct fum_gemm_grid grid;
     struct fum_dispatch *d = fum_gemm_emit(job->list, &shape, &grid);

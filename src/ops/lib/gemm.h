@@ -46,7 +46,7 @@ struct fum_gemm_shape {
     int64_t batches, rows, taps, k, n;
     enum fum_act act;
     uint32_t epilogue; // bits of fum_gemm_epilogue_of
-    bool pairs;        // invocations hold values and gates: an even number of columns
+    bool gated;        // columns are values and their gates
 };
 struct fum_gemm_grid {
     int64_t tiles_m, tiles_n; // along the rows, along n

@@ -6,21 +6,23 @@
 #include "ops/variants/variant.h"
 
 // Chooses 16 rows (32 of 16 lanes) of a quad each. A CPU's registers and first-level cache take so
-// many sums without slowing down, and 256 multiply-adds need 6 fetches (of 8 lanes). Two quads are
-// 8 % faster and twice as long to compile: for much work only.
+// many sums without slowing down, and 256 multiply-adds need 6 fetches (of 8 lanes). Two quads take
+// fewer instructions for each, but twice the code. On a Zen 3 whose cores other threads share they
+// take 1.07 times as long, and 0.92 times on an idle one. Vectors of 16 lanes have two quads for
+// much work, as an Intel CPU took less time so.
 static struct fum_gemm_tile choose_tile(const struct fum_device_info *info, int64_t rows,
                                         int64_t terms, int64_t quads, size_t quad_bytes) {
     (void)quad_bytes;
     uint32_t lanes = info->subgroup_size, height = FUM_MAX(2 * lanes, 16);
     bool much = (double)rows * (double)terms * (double)quads > 20e6 && quads % (2 * lanes) == 0;
     while (height > 1 && height / 2 >= rows) height /= 2;
-    bool wide = much && height >= 16;
-    // Small blocks look the epilogue up at run time: one kernel for all of them.
+    bool large = much && height >= 16;
+    // Small products look the epilogue up at run time: one kernel for all of them.
     return (struct fum_gemm_tile){.rows = height,
-                                  .cols = wide ? 2 : 1,
+                                  .cols = large && lanes > 8 ? 2 : 1,
                                   .lanes = lanes,
                                   .lanes_n = lanes,
-                                  .any_epilogue = !wide};
+                                  .any_epilogue = !large};
 }
 
 const struct fum_gemm_kernels fum_gemm_texel = {
