@@ -7,10 +7,9 @@
 #include "model/convert/convert.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "model/scales.h"
-
-#include <cjson/cJSON.h>
 
 #include <string.h>
 
@@ -97,8 +96,10 @@ static void reduce_layers(const struct leaving *l, cJSON *layers) {
 
 // Takes the layers out of the text. What is no JSON stays as it is.
 static bool reduce_table(const struct leaving *l, struct fum_safetensors_text *text) {
-    cJSON *json = cJSON_Parse(text->value);
-    if (!json) return true;
+    cJSON *json = NULL;
+    struct fum_error why;
+    enum fum_result result = fum_json_parse(&json, text->value, strlen(text->value), table, &why);
+    if (result) return result != FUM_ERR_NOMEM;
     reduce_layers(l, cJSON_GetObjectItemCaseSensitive(json, "layers"));
     char *printed = cJSON_PrintUnformatted(json);
     text->value = printed ? fum_arena_strdup(l->c->arena, printed) : NULL;
