@@ -8,8 +8,8 @@
 // Chooses 16 rows (32 of 16 lanes) of a quad each. A CPU's registers and first-level cache take so
 // many sums without slowing down, and 256 multiply-adds need 6 fetches (of 8 lanes). Two quads take
 // fewer instructions for each, but twice the code. On a Zen 3 whose cores other threads share they
-// take 1.07 times as long, and 0.92 times on an idle one. Vectors of 16 lanes have two quads for
-// much work, as an Intel CPU took less time so.
+// take 1.07 times as long, and 0.92 times on an idle one. Vectors of 16 lanes keep two for much
+// work: one was not measured there.
 static struct fum_gemm_tile choose_tile(const struct fum_device_info *info, int64_t rows,
                                         int64_t terms, int64_t quads, size_t quad_bytes) {
     (void)quad_bytes;
