@@ -10,6 +10,24 @@
 
 #include <stdio.h>
 
+// Returns how many equal copies of the pictures x holds, or 1 if anything but their contexts may
+// differ.
+static int64_t count_copies(const struct fum_unet_builder *b) {
+    const struct fum_unet_config *c = b->config;
+    const struct fum_unet_params *p = b->params;
+    bool own_times = c->text_time || (c->class_embed && p->class_labels);
+    bool other_levels = c->k_levels || c->down[0].skip;
+    if (!p->one_copy || own_times || other_levels || p->hint || p->features ||
+        b->nn.graph->perturbation.part != FUM_PERTURB_NONE)
+        return 1;
+    return fum_tensor_shape(p->x).dim[0] / fum_tensor_shape(p->one_copy).dim[0];
+}
+
+// Returns x for all copies, which the skips and what follows a cross-attention need.
+static fum_tensor *for_all_copies(struct fum_unet_builder *b, fum_tensor *x) {
+    return fum_nn_repeat(&b->nn, x, b->copies);
+}
+
 // Returns the settings of the next residual block.
 static struct fum_nn_resblock next_resblock(struct fum_unet_builder *b, int channels,
                                             double scale) {
@@ -51,7 +69,13 @@ static fum_tensor *transformer(struct fum_unet_builder *b, int index, fum_tensor
         .context = b->context,
         .context_row = b->context_row,
         .only_cross = block->only_cross,
+        .copies = b->copies,
     };
+    if (block->only_cross) {
+        x = for_all_copies(b, x);
+        t.copies = 1;
+    }
+    b->copies = 1;
     return fum_nn_transformer(&b->nn, name, x, &t);
 }
 
@@ -121,13 +145,14 @@ static fum_tensor *down_block(struct fum_unet_builder *b, int index, fum_tensor 
         x = attention(b, i, resblock(b, i, x, block->channels), block);
         // A feature is added before a block with attention halves, and after another one does.
         if (block->attention && i + 1 == block->layers) x = add_feature(b, index, x);
-        b->skips[b->num_skips++] = x;
+        b->skips[b->num_skips++] = for_all_copies(b, x);
     }
     if (!last) {
         x = halve(b, block, x);
-        b->skips[b->num_skips++] = x;
+        b->skips[b->num_skips++] = for_all_copies(b, x);
     }
-    if (!block->attention) b->skips[b->num_skips - 1] = x = add_feature(b, index, x);
+    if (!block->attention && b->params->features)
+        b->skips[b->num_skips - 1] = x = add_feature(b, index, x);
     fum_nn_leave(&b->nn, mark);
     return x;
 }
@@ -200,15 +225,17 @@ static bool project_context(struct fum_unet_builder *b) {
 fum_tensor *fum_unet_encode(struct fum_unet_builder *b) {
     const struct fum_unet_config *c = b->config;
     if (!fum_unet_time_rows(b) || !project_context(b)) return NULL;
-    fum_tensor *x = fum_nn_stored(&b->nn, b->params->x);
+    b->copies = count_copies(b);
+    fum_tensor *x = fum_nn_stored(&b->nn, b->copies > 1 ? b->params->one_copy : b->params->x);
     if (c->center_input) x = fum_nn_scale(&b->nn, NULL, x, 2, -1);
     b->picture = x;
     x = fum_nn_conv(&b->nn, "conv_in", x, c->down[0].channels,
                     &(struct fum_nn_conv){.kernel = c->conv_in_kernel});
     if (b->params->hint) x = fum_nn_add(&b->nn, NULL, x, b->params->hint);
-    b->skips[b->num_skips++] = x;
+    b->skips[b->num_skips++] = for_all_copies(b, x);
     for (int i = 0; i < c->num_blocks; i++) x = down_block(b, i, x);
-    return add_feature(b, c->num_blocks, mid_block(b, x));
+    x = mid_block(b, x);
+    return add_feature(b, c->num_blocks, for_all_copies(b, x));
 }
 
 static fum_tensor *norm_out(struct fum_unet_builder *b, fum_tensor *x) {

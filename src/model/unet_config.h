@@ -96,6 +96,9 @@ enum fum_result fum_unet2d_config_parse(struct fum_unet_config *config, const cJ
 struct fum_unet_params {
     const char *prefix; // before all weight names; NULL: none
     fum_tensor *x;      // [batch, height, width, in_channels], any stage
+    // x of one copy, where x holds equal copies that differ in their contexts alone; NULL: unknown.
+    // What comes before the first cross-attention is computed once for all copies.
+    fum_tensor *one_copy;
     // i32 [1]: the step, a row of `timesteps`; NULL: each picture has a timestep of its own
     fum_tensor *counter;
     fum_tensor *timesteps; // f32 [steps], or f32 or i32 [batch] without a counter

@@ -17,8 +17,9 @@ struct fum_unet_builder {
     bool encoder;                                  // only the way down and the middle
     struct fum_nn_time_row rows[FUM_NN_TIME_ROWS]; // in the order in which they are read
     int num_rows, next_row;
-    fum_tensor *context;         // projected where the model does
-    fum_tensor *context_row;     // i32 [1], of this step; NULL: there is one context
+    fum_tensor *context;     // projected where the model does
+    fum_tensor *context_row; // i32 [1], of this step; NULL: there is one context
+    int64_t copies;          // equal ones that the value stands for at this place of the network
     fum_tensor *picture, *drawn; // of Skip blocks: the input, halved; what they add to the output
     fum_tensor *skips[FUM_UNET_MAX_SKIPS];
     int num_skips;

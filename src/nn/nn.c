@@ -139,6 +139,18 @@ fum_tensor *fum_nn_image(struct fum_nn *nn, const char *name, fum_tensor *tokens
     return fum_nn_reshape(nn, name, tokens, image);
 }
 
+fum_tensor *fum_nn_repeat(struct fum_nn *nn, fum_tensor *x, int64_t copies) {
+    static const struct fum_attr first[] = {{"axis", 0}, {0}};
+    fum_tensor *all = x;
+    for (int64_t left = copies - 1; left > 0 && all;) {
+        fum_tensor *in[FUM_MAX_INPUTS] = {all};
+        int count = 1;
+        for (; count < FUM_MAX_INPUTS && left > 0; left--) in[count++] = x;
+        all = add_op(nn, "concat", NULL, (struct fum_inputs){in, count}, first);
+    }
+    return all;
+}
+
 // Lets the graph's adapter add to a layer's result.
 static fum_tensor *adapt_layer(struct fum_nn *nn, const char *name, fum_tensor *x, fum_tensor *y) {
     char text[FULL];

@@ -46,6 +46,8 @@ struct fum_nn_range {
     int axis;
     int64_t start, count;
 };
+// Repeats x [batch, …] so many times, all of it each time: [copies · batch, …].
+fum_tensor *fum_nn_repeat(struct fum_nn *nn, fum_tensor *x, int64_t copies);
 fum_tensor *fum_nn_slice(struct fum_nn *nn, const char *name, fum_tensor *x,
                          struct fum_nn_range range);
 // Converts between [batch, height, width, channels] and [batch, height · width, channels] without a
@@ -209,6 +211,9 @@ struct fum_nn_transformer {
     fum_tensor *context;     // [batch, tokens, channels]
     fum_tensor *context_row; // see struct fum_nn_attention
     bool only_cross;         // the first attention looks at the context too
+    // The context has so many times the batch of x, and so has the result: x stands for equal
+    // copies. They begin to differ in the first cross-attention. 0 or 1: x has the whole batch.
+    int64_t copies;
 };
 fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x,
                                const struct fum_nn_transformer *t);

@@ -120,7 +120,7 @@ static fum_tensor *feed_forward(struct fum_nn *nn, fum_tensor *x) {
     return h;
 }
 
-// Adds diffusers' BasicTransformerBlock.
+// Adds diffusers' BasicTransformerBlock. If x stands for copies, the result has all of them.
 static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
                          const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "transformer_blocks.%d", index);
@@ -138,7 +138,7 @@ static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
     struct fum_nn_attention cross = {
         .heads = t->heads, .context = t->context, .context_row = t->context_row};
     fum_tensor *h = fum_nn_attention(nn, "attn1", fum_nn_layer_norm(nn, "norm1", x, 1e-5), &self);
-    x = fum_nn_add(nn, NULL, h, x);
+    x = fum_nn_repeat(nn, fum_nn_add(nn, NULL, h, x), t->copies);
     h = fum_nn_attention(nn, "attn2", fum_nn_layer_norm(nn, "norm2", x, 1e-5), &cross);
     x = fum_nn_add(nn, NULL, h, x);
     h = feed_forward(nn, fum_nn_layer_norm(nn, "norm3", x, 1e-5));
@@ -151,7 +151,7 @@ static fum_tensor *block(struct fum_nn *nn, int index, fum_tensor *x,
 fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *x,
                                const struct fum_nn_transformer *t) {
     size_t mark = fum_nn_enter(nn, "%s", name);
-    struct fum_shape image = fum_tensor_shape(x);
+    struct fum_nn_transformer next = *t;
     // As in diffusers, the blocks are as wide as whole heads; channels left over end at the
     // projections.
     int64_t channels = fum_nn_channels(x), inner = channels / t->heads * t->heads;
@@ -159,11 +159,16 @@ fum_tensor *fum_nn_transformer(struct fum_nn *nn, const char *name, fum_tensor *
     fum_tensor *h = fum_nn_tokens(nn, fum_nn_group_norm(nn, "norm", x, t->groups, 1e-6));
     h = fum_nn_linear(nn, "proj_in", h, inner, true);
     fum_graph_end_block(nn->graph);
-    for (int i = 0; i < t->depth; i++) h = block(nn, i, h, t);
+    for (int i = 0; i < t->depth; i++) {
+        h = block(nn, i, h, &next);
+        next.copies = 1;
+    }
+    h = fum_nn_repeat(nn, h, next.copies);
+    x = fum_nn_repeat(nn, x, t->copies);
     // Added as tokens, where a pass can make the residual the projection's epilogue.
     h = fum_nn_add(nn, NULL, fum_nn_linear(nn, "proj_out", h, channels, true),
                    fum_nn_tokens(nn, x));
-    h = fum_nn_image(nn, "", h, image);
+    h = fum_nn_image(nn, "", h, fum_tensor_shape(x));
     fum_nn_leave(nn, mark);
     return h;
 }

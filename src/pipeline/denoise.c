@@ -39,6 +39,17 @@ static fum_tensor *add_noise(fum_graph *graph, struct fum_denoiser *d, fum_tenso
     return factor ? fum_nn_mul(&nn, NULL, noise, factor) : noise;
 }
 
+// Lets what comes before the first cross-attention be computed once for all copies, unless a task
+// has changed the model's input. Small pictures would not gain: their kernels are bound by how
+// fast a device starts them, and other sizes need other kernels.
+static void share_copies(fum_graph *graph, struct fum_denoiser *d, const fum_tensor *input) {
+    enum { LEAST_PIXELS = 32 * 32 };
+    const struct fum_attr attrs[] = {{"history", d->history}, {0}};
+    if (d->copies < 2 || d->unet.x != input || d->height * d->width < LEAST_PIXELS) return;
+    d->unet.one_copy = fum_graph_add(graph, "sampler_input", "one_copy",
+                                     FUM_INPUTS(d->state, d->coefs, d->counter), attrs);
+}
+
 // Builds the recorded step: model input from the state, the UNet, guidance and the sampler's
 // update, the counter.
 static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser *d, fum_graph **out,
@@ -79,7 +90,9 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                                              .contexts = d->contexts,
                                              .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
+    const fum_tensor *input = d->unet.x;
     fum_tasks_add_inputs(pipe, graph, d);
+    share_copies(graph, d, input);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
     fum_tensor *checked = fum_finite_check(graph, d->flag, prediction);
     prediction = fum_parts_join(graph, d, prediction);

@@ -4,7 +4,9 @@
 
 #include "model/unet.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct built {
@@ -13,7 +15,8 @@ struct built {
     fum_tensor *out;
 };
 
-static void build(struct golden *g, struct built *b, const char *x_key) {
+// Reads the configuration and adds the inputs.
+static void add_inputs(struct golden *g, struct built *b, const char *x_key) {
     struct fum_error err;
     if (fum_unet_config_parse(&b->config, g->config, "unet/config.json", &err))
         fail_msg("%s", err.text);
@@ -29,10 +32,13 @@ static void build(struct golden *g, struct built *b, const char *x_key) {
                                    FUM_STAGE_STEP),
     };
     fum_unet_inputs(g->graph, &b->config, &sizes, &b->params);
+}
+
+// Adds the model and writes all inputs but the pictures.
+static void start(struct golden *g, struct built *b) {
     b->out = fum_unet_build(g->graph, &b->config, &b->params);
     golden_start(g);
     assert_non_null(b->out);
-    golden_write(g, b->params.x, x_key);
     golden_write(g, b->params.counter, "unet.in.counter");
     golden_write(g, b->params.timesteps, "unet.in.timesteps");
     golden_write(g, b->params.context, "unet.in.context");
@@ -40,6 +46,12 @@ static void build(struct golden *g, struct built *b, const char *x_key) {
     if (b->params.time_ids) golden_write(g, b->params.time_ids, "unet.in.time_ids");
     if (b->params.class_labels) golden_write(g, b->params.class_labels, "unet.in.class_labels");
     if (b->params.timestep_cond) golden_write(g, b->params.timestep_cond, "unet.in.timestep_cond");
+}
+
+static void build(struct golden *g, struct built *b, const char *x_key) {
+    add_inputs(g, b, x_key);
+    start(g, b);
+    golden_write(g, b->params.x, x_key);
     golden_run(g);
 }
 
@@ -144,6 +156,67 @@ static void storage(void **state) {
         }
 }
 
+// Returns the prediction for two copies of the first picture; free with free. `once` tells the
+// network that they are equal. Then `first` is the batch of its first residual block.
+static float *predict_copies(const char *folder, bool once, size_t *count, int64_t *first) {
+    struct golden g;
+    struct built b;
+    size_t all;
+    golden_open(&g, folder, "unet");
+    add_inputs(&g, &b, "unet.in.x");
+    struct fum_shape one = fum_tensor_shape(b.params.x);
+    assert_int_equal(one.dim[0], 2);
+    one.dim[0] = 1;
+    if (once)
+        b.params.one_copy = fum_graph_input(g.graph, "one copy", one, FUM_F32, FUM_STAGE_STEP);
+    start(&g, &b);
+    *first = fum_tensor_shape(fum_graph_find(g.graph, "down_blocks.0.resnets.0")).dim[0];
+    float *x = golden_read(&g, "unet.in.x", &all);
+    memcpy(x + all / 2, x, all / 2 * sizeof *x);
+    if (*first == 2) golden_write_numbers(&g, b.params.x, x, all);
+    if (*first == 1) golden_write_numbers(&g, b.params.one_copy, x, all / 2);
+    fum_free(x);
+    golden_run(&g);
+    struct fum_shape shape = fum_tensor_shape(b.out);
+    *count = (size_t)fum_shape_count(&shape);
+    float *values = malloc(*count * sizeof *values);
+    assert_non_null(values);
+    memcpy(values, golden_value(&g, b.out), *count * sizeof *values);
+    golden_close(&g);
+    return values;
+}
+
+// Equal copies are computed once up to the first cross-attention, unless pictures have conditions
+// of their own, and with the same result.
+static void copies(void **state) {
+    (void)state;
+    static const struct {
+        const char *folder;
+        int64_t first;
+    } cases[] = {{"model-sd1", 1},
+                 {"model-odd", 1},
+                 {"model-variants/tiny", 1},
+                 {"model-variants/lcm", 1},
+                 {"model-variants/class-table", 2},
+                 {"model-sdxl", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t count, again;
+        int64_t first;
+        float *apart = predict_copies(cases[i].folder, false, &count, &first);
+        assert_int_equal(first, 2);
+        float *once = predict_copies(cases[i].folder, true, &again, &first);
+        assert_int_equal(first, cases[i].first);
+        assert_int_equal(count, again);
+        assert_memory_not_equal(once, once + count / 2, count / 2 * sizeof *once);
+        for (size_t k = 0; k < count; k++)
+            if (fabsf(once[k] - apart[k]) > 1e-5f)
+                fail_msg("%s, %zu: %g, not %g", cases[i].folder, k, (double)once[k],
+                         (double)apart[k]);
+        free(once);
+        free(apart);
+    }
+}
+
 // Only what depends on the latents is left in the step; text and steps are tables.
 static void stages(void **state) {
     (void)state;
@@ -221,9 +294,10 @@ static void refusals(void **state) {
 int main(int argc, char **argv) {
     golden_choose(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sd1),     cmocka_unit_test(sd2),       cmocka_unit_test(sdxl),
-        cmocka_unit_test(refiner), cmocka_unit_test(odd_sizes), cmocka_unit_test(variants),
-        cmocka_unit_test(storage), cmocka_unit_test(stages),    cmocka_unit_test(refusals),
+        cmocka_unit_test(sd1),      cmocka_unit_test(sd2),       cmocka_unit_test(sdxl),
+        cmocka_unit_test(refiner),  cmocka_unit_test(odd_sizes), cmocka_unit_test(variants),
+        cmocka_unit_test(storage),  cmocka_unit_test(copies),    cmocka_unit_test(stages),
+        cmocka_unit_test(refusals),
     };
     return golden_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

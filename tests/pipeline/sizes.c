@@ -57,6 +57,8 @@ static fum_graph *unet_graph_stored(const char *text, int side, int pooled,
                                                            FUM_I32, FUM_STAGE_STEP)};
     struct fum_shape x = {4, {2, side, side, config.in_channels}};
     p.x = fum_graph_input(g, "x", x, storage, FUM_STAGE_STEP);
+    x.dim[0] = 1;
+    p.one_copy = fum_graph_input(g, "one copy", x, storage, FUM_STAGE_STEP);
     fum_unet_inputs(
         g, &config,
         &(struct fum_unet_sizes){.batch = 2, .steps = 20, .tokens = 77, .pooled = pooled}, &p);
