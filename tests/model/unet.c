@@ -156,8 +156,8 @@ static void storage(void **state) {
         }
 }
 
-// Returns the prediction for two copies of the first picture; free with free. `once` tells the
-// network that they are equal. Then `first` is the batch of its first residual block.
+// Returns the prediction for two copies of the first picture; free with free. If `once`, the
+// network may compute what they share once. `first` becomes the batch of its first residual block.
 static float *predict_copies(const char *folder, bool once, size_t *count, int64_t *first) {
     struct golden g;
     struct built b;
