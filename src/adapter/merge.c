@@ -18,8 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_NAME = 512 }; // of a tensor whose module has a marker
-
 struct merge {
     const fum_model *model;
     fum_adapters *set;
@@ -126,17 +124,10 @@ static enum fum_result replace(void *user, struct fum_view *view, struct fum_err
     return FUM_OK;
 }
 
-// True for X.comfy_quant, which names the format of X.weight for ComfyUI, if that weight changes.
-// The merged one has another format.
-static bool marks_changed(const struct merge *m, const fum_loader *loader, const char *name) {
-    static const char marker[] = "comfy_quant";
-    char weight[MAX_NAME];
-    if (!fum_text_ends_with(name, marker)) return false;
-    int stem = (int)(strlen(name) - strlen(marker));
-    int length = snprintf(weight, sizeof weight, "%.*sweight", stem, name);
-    if (length < 0 || (size_t)length >= sizeof weight) return false;
-    const struct fum_loader_tensor *t = fum_loader_find(loader, weight);
-    return t && count_changes(m, &t->view);
+// True if the tensor names the format of a weight that changes. The merged one has another.
+static bool names_old_format(const struct merge *m, const fum_loader *loader, const char *name) {
+    const struct fum_loader_tensor *weight = fum_scales_find_named(loader, name);
+    return weight && count_changes(m, &weight->view);
 }
 
 // Writes the tensors of one of a loader's files.
@@ -148,7 +139,7 @@ static enum fum_result write_weights(struct merge *m, const fum_loader *loader, 
     enum fum_result result = tensors ? FUM_OK : no_memory(m, err);
     for (size_t i = 0; i < count && !result; i++) {
         const struct fum_loader_tensor *t = fum_loader_at(loader, i);
-        if (t->file != file || marks_changed(m, loader, t->name)) continue;
+        if (t->file != file || names_old_format(m, loader, t->name)) continue;
         tensors[used] = (struct fum_safetensors_tensor){t->name, t->view};
         result = replace(m, &tensors[used++].view, err);
     }

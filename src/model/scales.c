@@ -31,18 +31,22 @@ static enum fum_result no_memory(const fum_loader *loader, struct fum_error *err
                          fum_loader_path(loader));
 }
 
+// Returns the tensor that is named `part` where `name` ends in `own`.
+static const struct fum_loader_tensor *find_beside(const fum_loader *loader, const char *name,
+                                                   const char *own, const char *part) {
+    char text[MAX_NAME];
+    if (!fum_text_ends_with(name, own)) return NULL;
+    int n = snprintf(text, sizeof text, "%.*s%s", (int)(strlen(name) - strlen(own)), name, part);
+    return n > 0 && (size_t)n < sizeof text ? fum_loader_find(loader, text) : NULL;
+}
+
 const struct fum_loader_tensor *fum_scales_find(const fum_loader *loader, const char *weight) {
-    static const char *const names[] = {"scale_weight", "weight_scale"};
-    size_t length = strlen(weight), stem = length - strlen("weight");
-    char name[MAX_NAME];
-    if (length < strlen(".weight") || strcmp(weight + stem - 1, ".weight")) return NULL;
-    for (size_t i = 0; i < FUM_COUNT(names); i++) {
-        int n = snprintf(name, sizeof name, "%.*s%s", (int)stem, weight, names[i]);
-        const struct fum_loader_tensor *t =
-            n > 0 && (size_t)n < sizeof name ? fum_loader_find(loader, name) : NULL;
-        if (t) return t;
-    }
-    return NULL;
+    const struct fum_loader_tensor *t = find_beside(loader, weight, ".weight", ".scale_weight");
+    return t ? t : find_beside(loader, weight, ".weight", ".weight_scale");
+}
+
+const struct fum_loader_tensor *fum_scales_find_named(const fum_loader *loader, const char *name) {
+    return find_beside(loader, name, ".comfy_quant", ".weight");
 }
 
 static enum fum_result read_factors(fum_scales *s, size_t index, const struct fum_loader_tensor *t,

@@ -18,6 +18,10 @@ void fum_scales_destroy(fum_scales **scales);
 // Returns the factors beside "X.weight"; NULL: it has none.
 const struct fum_loader_tensor *fum_scales_find(const fum_loader *loader, const char *weight);
 
+// Returns "X.weight" if `name` is "X.comfy_quant", where ComfyUI finds the name of the weight's
+// format. So it goes where the weight gets another format. NULL: it is no such name or weight.
+const struct fum_loader_tensor *fum_scales_find_named(const fum_loader *loader, const char *name);
+
 // Gives the view of the loader's tensor `index` its factors, if it has any; they live as long as
 // `scales`.
 void fum_scales_apply(const fum_scales *scales, size_t index, struct fum_view *view);

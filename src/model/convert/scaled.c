@@ -55,22 +55,20 @@ static void find_weights(struct leaving *l) {
             l->removed[l->num_removed++] = l->file->tensors[i].name;
 }
 
-// Multiplies a weight by its factors, and lists what goes with it.
-static bool apply(struct leaving *l, size_t i) {
+// Multiplies a weight by its factors, which go then. A merge has applied them to what it computed.
+static void apply(struct leaving *l, size_t i) {
     struct fum_convert_tensor *t = &l->file->tensors[i];
-    int stem = (int)(strlen(t->name) - strlen(weight));
-    const char *marker = fum_arena_printf(l->c->arena, "%.*s.comfy_quant", stem, t->name);
-    if (!marker) return false;
-    l->removed[l->num_removed++] = marker;
-    if (t->view.computed) return true; // by a merge, which applies the factors
+    if (t->view.computed) return;
     fum_scales_apply(l->file->scales, i, &t->view);
     if (t->view.scales) l->removed[l->num_removed++] = fum_scales_find(l->loader, t->name)->name;
-    return true;
 }
 
 static bool is_removed(const struct leaving *l, const char *name) {
+    const struct fum_loader_tensor *named = fum_scales_find_named(l->loader, name);
     for (size_t i = 0; i < l->num_removed; i++)
         if (!strcmp(l->removed[i], name)) return true;
+    for (size_t i = 0; named && i < l->count; i++)
+        if (fum_loader_at(l->loader, l->weights[i]) == named) return true;
     return false;
 }
 
@@ -111,8 +109,7 @@ static bool reduce_table(const struct leaving *l, struct fum_safetensors_text *t
 static bool leave(struct leaving *l) {
     struct fum_convert_file *file = l->file;
     size_t kept = 0;
-    for (size_t i = 0; i < l->count; i++)
-        if (!apply(l, l->weights[i])) return false;
+    for (size_t i = 0; i < l->count; i++) apply(l, l->weights[i]);
     for (size_t i = 0; i < file->text_count; i++)
         if (!strcmp(file->texts[i].key, table) && !reduce_table(l, &file->texts[i])) return false;
     for (size_t i = 0; i < file->count; i++)
@@ -125,7 +122,7 @@ enum fum_result fum_convert_leave_8_bits(struct fum_converter *c, const fum_load
                                          struct fum_convert_file *file) {
     struct leaving l = {.c = c, .loader = loader, .file = file};
     l.weights = fum_arena_alloc(c->arena, file->count + 1, sizeof *l.weights);
-    l.removed = fum_arena_alloc(c->arena, 3 * file->count + 1, sizeof *l.removed);
+    l.removed = fum_arena_alloc(c->arena, 2 * file->count + 1, sizeof *l.removed);
     if (!l.weights || !l.removed) return fum_convert_no_memory(c);
     find_weights(&l);
     if (!l.count) return FUM_OK;
