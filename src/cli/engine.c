@@ -18,6 +18,21 @@ enum fum_result cli_engine_open_model(struct cli_engine *engine,
                  : fum_model_open(&engine->model, &params, err);
 }
 
+// Counts from the UNet's parameters. SD1.5 has 860 M of them, and its evaluation of 64 × 64 latent
+// pixels takes 803 GFLOP.
+double cli_engine_step_flops(const struct cli_engine *engine,
+                             const struct fum_generate_params *picture) {
+    const struct fum_model_info *info = fum_model_get_info(engine->model);
+    struct fum_component_info component;
+    double parameters = 0;
+    for (int i = 0; fum_model_get_component(engine->model, i, &component); i++)
+        if (strcmp(component.name, "unet") == 0) parameters = (double)component.parameters;
+    double width = picture->width ? picture->width : info->width;
+    double height = picture->height ? picture->height : info->height;
+    double pixels = width * height / info->size_multiple / info->size_multiple;
+    return 0.23 * parameters * pixels * 2;
+}
+
 enum fum_result cli_engine_open_pipeline(struct cli_engine *engine,
                                          const struct generate_options *options,
                                          const struct fum_pipeline_params *callbacks,

@@ -20,6 +20,10 @@ struct cli_engine {
 enum fum_result cli_engine_open_model(struct cli_engine *engine,
                                       const struct generate_options *options, const char *hash,
                                       const struct fum_log *log, struct fum_error *err);
+// Returns a rough count of the floating-point operations of a step of the picture, for the open
+// model.
+double cli_engine_step_flops(const struct cli_engine *engine,
+                             const struct fum_generate_params *picture);
 // Makes the pipeline of the options. `callbacks` has the functions of loading and the log, which is
 // kept.
 enum fum_result cli_engine_open_pipeline(struct cli_engine *engine,

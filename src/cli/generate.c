@@ -195,26 +195,12 @@ static bool on_image(void *user, const struct fum_image *image) {
     return job->status == 0 && !cli_interrupted();
 }
 
-// Returns a rough count of the floating-point operations of a request's step, from the UNet's
-// parameters. SD1.5 has 860 M of them, and its evaluation of 64 × 64 latent pixels takes 803 GFLOP.
-static double step_flops(const struct job *job, const struct fum_generate_params *picture) {
-    const struct fum_model_info *info = fum_model_get_info(job->engine.model);
-    struct fum_component_info component;
-    double parameters = 0;
-    for (int i = 0; fum_model_get_component(job->engine.model, i, &component); i++)
-        if (strcmp(component.name, "unet") == 0) parameters = (double)component.parameters;
-    double width = picture->width ? picture->width : info->width;
-    double height = picture->height ? picture->height : info->height;
-    double pixels = width * height / info->size_multiple / info->size_multiple;
-    return 0.23 * parameters * pixels * 2;
-}
-
 // Counts the operations of all requests, and those of the largest step.
 static struct cli_run_flops run_flops(const struct job *job) {
     struct cli_run_flops flops = {0};
     for (size_t i = 0; i < job->requests.count; i++) {
         const struct fum_generate_params *picture = &job->requests.list[i].options.picture;
-        double step = step_flops(job, picture);
+        double step = cli_engine_step_flops(&job->engine, picture);
         int steps = picture->steps ? picture->steps : fum_model_get_info(job->engine.model)->steps;
         flops.run += step * steps * picture->count;
         if (step > flops.step) flops.step = step;

@@ -39,12 +39,14 @@ static fum_tensor *add_noise(fum_graph *graph, struct fum_denoiser *d, fum_tenso
     return factor ? fum_nn_mul(&nn, NULL, noise, factor) : noise;
 }
 
-// Lets what comes before the first cross-attention be computed once for all copies, unless a task
-// has changed the model's input. Small pictures would not gain: their kernels are bound by how
-// fast a device starts them, and other sizes need other kernels.
-static void share_copies(fum_graph *graph, struct fum_denoiser *d, const fum_tensor *input) {
+// Adds the inputs of the tasks. If none of them changes the model's input, what comes before the
+// first cross-attention is computed once for all copies. Small pictures would not gain: their
+// kernels are bound by how fast a device starts them, and other sizes need other kernels.
+static void add_task_inputs(const fum_pipeline *pipe, fum_graph *graph, struct fum_denoiser *d) {
     enum { LEAST_PIXELS = 32 * 32 };
     const struct fum_attr attrs[] = {{"history", d->history}, {0}};
+    const fum_tensor *input = d->unet.x;
+    fum_tasks_add_inputs(pipe, graph, d);
     if (d->copies < 2 || d->unet.x != input || d->height * d->width < LEAST_PIXELS) return;
     d->unet.one_copy = fum_graph_add(graph, "sampler_input", "one_copy",
                                      FUM_INPUTS(d->state, d->coefs, d->counter), attrs);
@@ -90,9 +92,7 @@ static enum fum_result build_step(const fum_pipeline *pipe, struct fum_denoiser 
                                              .contexts = d->contexts,
                                              .pooled = fum_model_pooled(pipe->view)},
                     &d->unet);
-    const fum_tensor *input = d->unet.x;
-    fum_tasks_add_inputs(pipe, graph, d);
-    share_copies(graph, d, input);
+    add_task_inputs(pipe, graph, d);
     fum_tensor *prediction = fum_unet_build(graph, config, &d->unet);
     fum_tensor *checked = fum_finite_check(graph, d->flag, prediction);
     prediction = fum_parts_join(graph, d, prediction);

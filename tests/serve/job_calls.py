@@ -35,8 +35,8 @@ def need_device(fumarole):
 class Server(serve.Server):
     """A server with the fastest model."""
 
-    def __init__(self, fumarole, *options, state=None, model="model-train"):
-        super().__init__(fumarole, "-m", str(DATA / model), *options, state=state and str(state))
+    def __init__(self, fumarole, *options, state=None, model="model-train", env=None):
+        super().__init__(fumarole, "-m", str(DATA / model), *options, state=state and str(state), env=env)
         self.path = pathlib.Path(self.state)
 
     def create(self, **fields):

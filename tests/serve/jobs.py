@@ -242,7 +242,8 @@ def limits():
 
 
 def devices():
-    with Server(FUMAROLE, "--device", "0", "--device", "0") as s:
+    with Server(FUMAROLE, "-v", "--device", "0", "--device", "0", env={"LP_NUM_THREADS": "2"}) as s:
+        check("the CPU driver is prepared", any("LP_NUM_THREADS=2, as the environment says" in line for line in s.log), s.log)
         jobs = [s.create(**LONG) for _ in range(3)]
         for job in jobs[:2]:
             s.wait(job, ("running",))

@@ -3,11 +3,14 @@
 #define _POSIX_C_SOURCE 200809L // pthread_rwlock_t
 #include "server.h"
 
+#include "../cpu_driver.h"
+#include "../engine.h"
 #include "options_store.h"
 #include "serve_log.h"
 
 #include <fumarole/file.h>
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +118,24 @@ static int open_queue(struct server *server) {
     return status;
 }
 
+// Chooses lavapipe's vectors and threads by the largest model, for pictures of its own size. A
+// server of large models runs long. A model that does not open is reported by its first job.
+static void prepare_cpu_driver(const struct server *server) {
+    const struct cli_list *models = &server->options->models;
+    struct cli_run_flops flops = {0};
+    for (size_t i = 0; i < models->count || i == 0; i++) {
+        struct cli_engine engine = {0};
+        struct generate_options options = server->defaults;
+        struct fum_error err;
+        options.model = models->count ? models->at[i] : NULL;
+        if (cli_engine_open_model(&engine, &options, "", NULL, &err)) continue;
+        flops.step = fmax(flops.step, cli_engine_step_flops(&engine, &options.picture));
+        cli_engine_close(&engine);
+    }
+    if (flops.step >= CLI_LARGE_STEP_FLOPS) flops.run = CLI_LONG_RUN_FLOPS;
+    cli_prepare_cpu_driver(flops, &server->log);
+}
+
 int server_open_jobs(struct server *server) {
     server->defaults = generate_options_default();
     server->defaults.picture.preview = FUM_PREVIEW_COLOURS;
@@ -127,7 +148,9 @@ int server_open_jobs(struct server *server) {
     server->checker = job_checker_create();
     if (!server->checker) return cli_fail("no memory to check jobs");
     int status = open_files(server);
-    return status ? status : open_queue(server);
+    if (status) return status;
+    prepare_cpu_driver(server);
+    return open_queue(server);
 }
 
 void server_close_jobs(struct server *server) {
