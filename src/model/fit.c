@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 #include "model/checkpoint.h"
+#include "text/prompt.h"
 
 // A number of a component's configuration, and the only value that fits.
 struct rule {
@@ -104,7 +105,7 @@ static enum fum_result check_kernels(const fum_model *model, struct fum_error *e
 }
 
 // Checks that tokens which every prompt has are rows of the encoder's table, and that all encoders
-// read as many tokens.
+// read as many tokens, enough for a word.
 static enum fum_result check_tokens(const fum_model *model, struct fum_error *err) {
     const struct fum_model_view *v = &model->view;
     for (int i = 0; i < v->num_text; i++) {
@@ -119,6 +120,12 @@ static enum fum_result check_tokens(const fum_model *model, struct fum_error *er
                     err, FUM_ERR_FORMAT,
                     "%s: \"vocab_size\" is %d, but the tokenizer's %s token has the id %d",
                     where(model, text->component), text->config.vocab, names[k], (int)ids[k]);
+        if (text->tokens < FUM_PROMPT_LEAST)
+            return fum_error_set(
+                err, FUM_ERR_FORMAT,
+                "%s: a prompt has %d tokens, by \"max_position_embeddings\" or the "
+                "tokenizer's \"model_max_length\"; it needs %d or more",
+                where(model, text->component), text->tokens, FUM_PROMPT_LEAST);
         if (text->tokens != v->text[0].tokens)
             return fum_error_set(err, FUM_ERR_FORMAT,
                                  "%s: reads %d tokens, but the first text encoder reads %d",

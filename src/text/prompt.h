@@ -65,6 +65,8 @@ enum fum_result fum_prompt_weigh(struct fum_prompt_pieces *pieces, const char *t
                                  struct fum_error *err);
 void fum_prompt_pieces_free(struct fum_prompt_pieces *pieces);
 
+enum { FUM_PROMPT_LEAST = 3 }; // ids of a chunk: the start, a word and the end
+
 // The ids of a text, chunk by chunk, each with start, end and padding.
 struct fum_prompt_chunks {
     int length; // ids of a chunk
@@ -75,7 +77,8 @@ struct fum_prompt_chunks {
 };
 struct fum_prompt_text {
     const char *text;
-    int length;         // ids of a chunk, at least 3; 0: the tokenizer's max_length, at most 77
+    // ids of a chunk, FUM_PROMPT_LEAST or more; 0: the tokenizer's max_length, at most 77
+    int length;
     bool ignores_signs; // emphasis and BREAK are text
 };
 // Divides a text into chunks. There is at least one. Free the result with fum_prompt_chunks_free.

@@ -130,7 +130,7 @@ enum fum_result fum_prompt_chunk(struct fum_prompt_chunks *chunks, const fum_tok
                                  const struct fum_prompt_text *text, struct fum_error *err) {
     int own = tokenizer->max_length ? FUM_MIN(tokenizer->max_length, CLIP_LENGTH) : CLIP_LENGTH;
     *chunks = (struct fum_prompt_chunks){.length = text->length ? text->length : own};
-    if (chunks->length < 3)
+    if (chunks->length < FUM_PROMPT_LEAST)
         return fum_error_set(err, FUM_ERR_ARG, "a chunk of %d ids has no room for a word",
                              chunks->length);
     struct chunker c = {.tokenizer = tokenizer,

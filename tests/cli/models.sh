@@ -42,6 +42,9 @@ refused sd1 unet/config.json only_cross_attention 1 'must be true or false'
 refused sd1 unet/config.json transformer_layers_per_block 1.5 'must hold whole numbers from 0 to 64'
 refused sd1 text_encoder/config.json vocab_size 100 "is 100, but the tokenizer's start token has the id"
 refused sd1 text_encoder/config.json max_position_embeddings 1 'is 1, not a whole number from 2'
+model sd1
+put text_encoder/config.json max_position_embeddings 2
+expect 1 'm/text_encoder/config.json: a prompt has 2 tokens, by "max_position_embeddings".*; it needs 3 or more' info m
 for dim in 2 4 16 24 48; do
     model sdxl
     put unet/config.json addition_time_embed_dim $dim
