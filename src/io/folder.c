@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/macros.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_COMPONENTS = 64 };
@@ -21,12 +22,12 @@ static enum fum_result no_memory(const char *path, struct fum_error *err) {
     return fum_error_set(err, FUM_ERR_NOMEM, "%s: no memory to read the model's folder", path);
 }
 
+// Allocates nothing: a folder must not seem another kind because memory is out.
 bool fum_folder_is(const char *path) {
-    fum_arena *arena = fum_arena_create();
-    char *index = arena ? fum_path_join(arena, path, "model_index.json") : NULL;
-    bool is = index && fum_path_may_exist(index);
-    fum_arena_destroy(&arena);
-    return is;
+    enum { LONGEST = 4096 }; // that systems open
+    char index[LONGEST];
+    int length = snprintf(index, sizeof index, "%s/model_index.json", path);
+    return length > 0 && length < LONGEST && fum_path_may_exist(index);
 }
 
 // Looks for "dir/stem.variant.ending" and the index of its shards, as diffusers and transformers

@@ -8,16 +8,16 @@ refuse=$2
 every=${3:-}
 memory='fumarole: .*(out of memory|no memory|no host memory|memory ran out|memory is out)'
 
-# sweep STEP [LAST]: the command in `run` with every STEP-th allocation refused (only of the last LAST), and
-# in every other round all later ones too.
+# sweep STEP [LAST [END]]: the command in `run` with every STEP-th allocation refused (only of the last LAST, or
+# up to the one of that number), and in every other round all later ones too.
 sweep() {
-    local step=$1 last=${2:-} count at round=0
+    local step=$1 last=${2:-} end=${3:-} count at round=0
     preload=$refuse
     FUM_REFUSE_COUNT=$work/count make_right || return
     count=$(cat "$work/count")
     [ "$count" -gt 4 ] || { complain "only $count allocations of ${run[0]} were counted"; return; }
     [ "$every" ] && step=$every
-    for ((at = last ? count - last : 1; at <= count; at += step)); do
+    for ((at = last ? count - last : 1; at <= ${end:-$count}; at += step)); do
         FUM_REFUSE_AT=$at FUM_REFUSE_ON=$((round % 2)) \
             check_run "allocation $at of ${run[0]}, on $((round % 2))" "$memory"
         round=$((round + 1))
@@ -33,6 +33,7 @@ names=()
 same_output=1
 run=(info "$FUM_TEST_DATA/model-sd1")
 sweep 997
+[ "$every" ] || sweep 5 "" 60 # what tells a model from other folders
 run=(info --json "$FUM_TEST_DATA/adapters/lora.safetensors")
 sweep 397
 run=(metadata --json "$FUM_SOURCE_ROOT/docs/images/cat.png")
